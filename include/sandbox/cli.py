@@ -1,0 +1,183 @@
+"""Dispatch the sandbox's commands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from sandbox.envfile import read_env
+from sandbox.environments import setup
+from sandbox.errors import SandboxError
+from sandbox.layout import Layout
+from sandbox.lifecycle import Sandbox, as_json, table
+from sandbox.night import DAG, Night, last_night
+
+
+def say(line: str) -> None:
+    """Print one line at once, so that progress is seen in a pipe as well."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def cmd_setup(layout: Layout, _given: argparse.Namespace) -> int:
+    """Install the two Python environments from their locks."""
+    setup(layout, say)
+    return 0
+
+
+def cmd_up(layout: Layout, given: argparse.Namespace) -> int:
+    """Start every service that does not run yet, and wait until all are ready."""
+    if given.fresh:
+        Sandbox(layout, say).reset()
+    sandbox = Sandbox(layout, say)
+    sandbox.up(given.only)
+    say(f"clients read            {layout.env_file}")
+    return 0
+
+
+def cmd_status(layout: Layout, given: argparse.Namespace) -> int:
+    """Show which services run; the exit code is 1 when none does."""
+    rows = Sandbox(layout, say).status()
+    say(as_json(rows) if given.json else table(rows))
+    return 0 if any(row["pid"] for row in rows) else 1
+
+
+def cmd_down(layout: Layout, _given: argparse.Namespace) -> int:
+    """Stop every service and verify that no process is left."""
+    Sandbox(layout, say).down()
+    return 0
+
+
+def cmd_reset(layout: Layout, _given: argparse.Namespace) -> int:
+    """Stop every service and delete everything that the sandbox ever wrote."""
+    Sandbox(layout, say).reset()
+    return 0
+
+
+def cmd_env(layout: Layout, given: argparse.Namespace) -> int:
+    """Run a command with the sandbox's variables: ``./sandbox env airflow dags list``."""
+    values = read_env(layout.env_file)
+    if not given.command:
+        say(layout.env_file.read_text().rstrip())
+        return 0
+    path = f"{layout.venv / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return os.execvpe(given.command[0], given.command, {**os.environ, "PATH": path, **values})
+
+
+def cmd_night(layout: Layout, given: argparse.Namespace) -> int:
+    """Make a synthetic night at the summit and have Airflow move it; print its verdict."""
+    night = Night(layout, say, given.day_obs or last_night())
+    night.prepare()
+    if not given.no_make:
+        night.make([word for word in given.options if word != "--"])
+    night.transfer()
+    return night.verdict()
+
+
+def cmd_demo(layout: Layout, given: argparse.Namespace) -> int:
+    """Set up, start everything, move a synthetic night, and say where to look next."""
+    setup(layout, say)
+    Sandbox(layout, say).up(None)
+    verdict = cmd_night(layout, given)
+    env = read_env(layout.env_file)
+    say(
+        "\n".join(
+            (
+                "",
+                f"Airflow     {env['DBB_AIRFLOW_URL']}/dags/{DAG}",
+                f"            user {env['DBB_AIRFLOW_USER']}, password {env['DBB_AIRFLOW_PASSWORD']}",
+                "Look        ./dbb night DAY_OBS            the night's verdict and exposures",
+                "            ./dbb exposure OBS_ID          the story of one exposure",
+                "            ./dbb where OBS_ID             every copy of it",
+                "            ./dbb doctor                   what is reachable",
+                "Break       ./sandbox night --day-obs 20261101 -- --fault truncated",
+                "            ./dbb quarantine list",
+                "Stop        ./sandbox down                 reset deletes everything",
+                "Read on     docs/tutorial.md",
+            )
+        )
+    )
+    return verdict
+
+
+def cmd_test(layout: Layout, given: argparse.Namespace) -> int:
+    """Install what is missing, then run pytest with the arguments given."""
+    setup(layout, say)
+    python = str(layout.venv / "bin" / "python")
+    os.chdir(layout.root)
+    os.execv(python, [python, "-m", "pytest", *given.arguments])
+
+
+def _no_options(parser: argparse.ArgumentParser) -> None:
+    """Take no options."""
+
+
+def _up_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", metavar="NAMES", help="postgres,rucio,… or a group: storage, airflow"
+    )
+    parser.add_argument("--fresh", action="store_true", help="delete the state folder first")
+
+
+def _status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _night_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--day-obs", help="the observing day, YYYYMMDD; last night without")
+    parser.add_argument("--no-make", action="store_true", help="move what lies there already")
+    parser.add_argument(
+        "options",
+        nargs=argparse.REMAINDER,
+        help="for the generator, after --: --profile S, --exposures 5, --fault truncated, …",
+    )
+
+
+def _command_words(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="the command to run")
+
+
+def _test_words(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
+
+
+Command = Callable[[Layout, argparse.Namespace], int]
+Options = Callable[[argparse.ArgumentParser], None]
+
+# Every command of ./sandbox: what it does, and the options it takes.
+COMMANDS: dict[str, tuple[Command, Options]] = {
+    "setup": (cmd_setup, _no_options),
+    "up": (cmd_up, _up_options),
+    "status": (cmd_status, _status_options),
+    "down": (cmd_down, _no_options),
+    "reset": (cmd_reset, _no_options),
+    "night": (cmd_night, _night_options),
+    "demo": (cmd_demo, _night_options),
+    "env": (cmd_env, _command_words),
+    "test": (cmd_test, _test_words),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line's parser from the table of commands."""
+    top = argparse.ArgumentParser(prog="./sandbox", description="The Data Backbone on one machine.")
+    commands = top.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    for name, (command, options) in COMMANDS.items():
+        options(commands.add_parser(name, help=command.__doc__, description=command.__doc__))
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors are one line on stderr and exit code 2."""
+    given = parser().parse_args(arguments)
+    command, _ = COMMANDS[given.name]
+    try:
+        return command(Layout.find(), given)
+    except SandboxError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("sandbox: interrupted; `./sandbox down` stops what was started\n")
+        return 130

@@ -1,0 +1,38 @@
+"""Compose what every client of the sandbox needs: the contract of ``.sandbox/env``."""
+
+from __future__ import annotations
+
+from sandbox import sites
+from sandbox.allotted import Allotted
+from sandbox.layout import Layout
+from sandbox.services.postgres import url
+from sandbox.services.rucio import SERVICE_ACCOUNT
+
+AIRFLOW_USER = "admin"
+
+
+def client_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
+    """Give every ``DBB_*`` variable, whether or not its service runs at this moment."""
+    postgres = allotted.port("postgres")
+    dbb = allotted.secret("dbb")
+    env = {
+        "AIRFLOW_HOME": str(layout.data("airflow")),
+        "DBB_AIRFLOW_PASSWORD": allotted.secret("airflow_admin"),
+        "DBB_AIRFLOW_URL": f"http://127.0.0.1:{allotted.port('airflow_api')}",
+        "DBB_AIRFLOW_USER": AIRFLOW_USER,
+        "DBB_COPY_SERVICE_URL": f"http://127.0.0.1:{allotted.port('copy')}",
+        "DBB_LEDGER_URL": url("dbb", dbb, postgres, "dbb"),
+        "DBB_POSTGRES_URL": url("postgres", allotted.secret("postgres"), postgres, "postgres"),
+        "DBB_RUCIO_ACCOUNT": SERVICE_ACCOUNT,
+        "DBB_RUCIO_CYCLE_URL": f"http://127.0.0.1:{allotted.port('rucio_control')}/cycle",
+        "DBB_RUCIO_HOST": f"http://127.0.0.1:{allotted.port('rucio')}",
+        "DBB_RUCIO_PASSWORD": allotted.secret("rucio_dbb"),
+        "DBB_RUCIO_USER": SERVICE_ACCOUNT,
+        "DBB_SANDBOX_DIR": str(layout.state),
+    }
+    for site in sites.BUTLERS:
+        env[f"DBB_BUTLER_{site}"] = str(layout.state / "butler" / site.lower())
+        env[f"DBB_BUTLER_DB_{site}"] = url("dbb", dbb, postgres, f"butler_{site.lower()}")
+    for site in sites.STORES:
+        env[f"DBB_STORE_{site}"] = layout.store(site).as_uri()
+    return env

@@ -1,0 +1,56 @@
+"""Know every service of the sandbox and the order in which they depend on each other."""
+
+from __future__ import annotations
+
+from sandbox.allotted import Allotted
+from sandbox.errors import SandboxError
+from sandbox.layout import Layout
+from sandbox.service import Service
+from sandbox.services.airflow import AirflowApi, DagProcessor, Scheduler, Triggerer
+from sandbox.services.copy import CopyService
+from sandbox.services.memcached import Memcached
+from sandbox.services.postgres import Postgres
+from sandbox.services.rucio import Rucio
+
+# In the order in which `status` lists them; each stands after what it needs.
+SERVICES: tuple[type[Service], ...] = (
+    Postgres,
+    Memcached,
+    CopyService,
+    Rucio,
+    AirflowApi,
+    Scheduler,
+    DagProcessor,
+    Triggerer,
+)
+
+GROUPS = {
+    "airflow": tuple(s.name for s in SERVICES if s.name.startswith("airflow-")),
+    "storage": ("postgres", "memcached", "copy", "rucio"),
+}
+
+
+def all_services(layout: Layout, allotted: Allotted) -> list[Service]:
+    """Build every service of one sandbox."""
+    return [service(layout, allotted) for service in SERVICES]
+
+
+def choose(names: str | None) -> set[str]:
+    """Turn ``--only a,b`` into service names with all that they need; `None` chooses everything."""
+    known = {service.name: service for service in SERVICES}
+    if names is None:
+        return set(known)
+    chosen: set[str] = set()
+    pending = [part for name in names.split(",") for part in GROUPS.get(name, (name,))]
+    while pending:
+        name = pending.pop()
+        if name not in known:
+            raise SandboxError(
+                f"There is no service {name!r}",
+                where="--only",
+                next_action=f"Choose from {', '.join([*known, *GROUPS])}.",
+            )
+        if name not in chosen:
+            chosen.add(name)
+            pending.extend((*known[name].needs, *known[name].asks))
+    return chosen

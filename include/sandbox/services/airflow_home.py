@@ -1,0 +1,126 @@
+"""Write Airflow's home: its configuration, its secrets and its metadata database."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+from sandbox.client_env import AIRFLOW_USER, client_env
+from sandbox.errors import SandboxError
+from sandbox.private_file import write_private
+from sandbox.render_config import render
+from sandbox.service import Service
+from sandbox.services.postgres import url
+
+_SIMPLE_AUTH = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+
+# Airflow's processes start in parallel, and each asks for the same home.
+_ONE_WRITER = threading.Lock()
+
+
+class AirflowHome(Service):
+    """Share configuration and environment between Airflow's processes."""
+
+    @property
+    def home(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.layout.data("airflow")
+
+    def api(self) -> str:
+        """Give the URL of the API server."""
+        return f"http://127.0.0.1:{self.allotted.port('airflow_api')}"
+
+    def environment(self) -> dict[str, str]:
+        """Pass on every variable of the env file, and drop the caller's own Airflow settings."""
+        inherited = super().environment()
+        kept = {k: v for k, v in inherited.items() if not k.startswith(("AIRFLOW", "DBB_"))}
+        clients = client_env(self.layout, self.allotted)
+        tools = self.layout.venv / "bin"
+        path = f"{tools}{os.pathsep}{kept.get('PATH', os.defpath)}"
+        root = self.layout.root
+        # The root makes `include` importable, include/ makes `sandbox` so; plugins/ is Airflow's own.
+        python_path = f"{root}{os.pathsep}{root / 'include'}"
+        return {**kept, **clients, "PATH": path, "PYTHONPATH": python_path}
+
+    def template_values(self) -> dict[str, str]:
+        """Give what ``airflow.cfg.template`` leaves open, and the sandbox's departures from it."""
+        root = self.layout.root
+        return {
+            "DBB_AIRFLOW_AUTH_MANAGER": _SIMPLE_AUTH,
+            "DBB_AIRFLOW_CFG_DIR": str(self.home),
+            "DBB_AIRFLOW_DAGS_FOLDER": str(root / "dags"),
+            "DBB_AIRFLOW_HOST": "127.0.0.1",
+            "DBB_AIRFLOW_JSON_LOGS": "False",
+            "DBB_AIRFLOW_LOG_PORT": str(self.allotted.port("airflow_logs")),
+            "DBB_AIRFLOW_PARALLELISM": "4",
+            "DBB_AIRFLOW_PAUSED_AT_CREATION": "False",
+            "DBB_AIRFLOW_PLUGINS_FOLDER": str(root / "plugins"),
+            "DBB_AIRFLOW_PORT": str(self.allotted.port("airflow_api")),
+            "DBB_AIRFLOW_REFRESH_S": "5",
+            "DBB_AIRFLOW_RETRY_DELAY_S": "5",
+            "DBB_AIRFLOW_SECRETS_DIR": str(self.home / "secrets"),
+            "DBB_AIRFLOW_SIMPLE_USERS": f"{AIRFLOW_USER}:admin",
+            "DBB_AIRFLOW_TRIGGER_LOG_PORT": str(self.allotted.port("airflow_trigger_logs")),
+            "DBB_AIRFLOW_URL": self.api(),
+            "DBB_AIRFLOW_API_WORKERS": "1",
+        }
+
+    def secrets(self) -> dict[str, str]:
+        """Give the values that the configuration reads from files, never contains."""
+        seed = self.allotted.secret("airflow_fernet").encode()
+        database = self.allotted.secret("airflow")
+        return {
+            # psycopg2 is the driver that Airflow's own providers are tested with.
+            "sql_alchemy_conn": url(
+                "airflow", database, self.allotted.port("postgres"), "airflow", "psycopg2"
+            ),
+            "fernet_key": base64.urlsafe_b64encode(hashlib.sha256(seed).digest()).decode(),
+            "jwt_secret": self.allotted.secret("airflow_jwt") * 2,
+            "secret_key": self.allotted.secret("airflow_secret_key"),
+            # Read by SimpleAuthManager as it is: user -> password.
+            "passwords.json": json.dumps({AIRFLOW_USER: self.allotted.secret("airflow_admin")}),
+        }
+
+    def prepare(self) -> None:
+        """Write configuration and secrets, and bring the metadata database up to date."""
+        with _ONE_WRITER:
+            self._write_home()
+            self._migrate()
+
+    def _write_home(self) -> None:
+        secrets = self.home / "secrets"
+        secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, value in self.secrets().items():
+            write_private(secrets / name, value)
+        template = self.layout.root / "airflow.cfg.template"
+        rendered = render(template.read_text(), self.template_values(), where=str(template))
+        (self.home / "airflow.cfg").write_text(rendered)
+
+    def _migrate(self) -> None:
+        """Run ``airflow db migrate`` unless this lock of packages has done so already."""
+        done = self.home / "migrated"
+        lock = self.layout.root / "requirements.txt"
+        version = hashlib.sha256(lock.read_bytes()).hexdigest()
+        if done.exists() and done.read_text() == version:
+            return
+        airflow = str(self.layout.venv / "bin" / "airflow")
+        with self.layout.log("airflow-migrate").open("ab") as log:
+            code = subprocess.run(
+                [airflow, "db", "migrate"],
+                check=False,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+            ).returncode
+        if code != 0:
+            raise SandboxError(
+                "`airflow db migrate` failed",
+                where=str(self.layout.log("airflow-migrate")),
+                next_action="Read the log; `./sandbox reset` starts from an empty database.",
+            )
+        done.write_text(version)

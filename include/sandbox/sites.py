@@ -1,0 +1,14 @@
+"""List the places that the sandbox imitates, and the databases it keeps for them."""
+
+from __future__ import annotations
+
+# Each is a deterministic RSE and a folder below the state's stores/.
+RSES = ("USDF", "FRDF", "UKDF", "CHILE")
+
+# The summit has a store but no RSE: files leave it before Rucio knows them.
+STORES = ("SUMMIT", *RSES)
+
+# Endpoints that keep a Butler repository.
+BUTLERS = ("USDF", "FRDF")
+
+SCOPE = "raw"

@@ -1,0 +1,33 @@
+"""Airflow's cluster policy: earlier nights never take a slot from tonight.
+
+Airflow imports this file by its name from the plugins folder, in each of its processes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+
+TONIGHTS_POOL = "raw"
+CATCHUP_POOL = "catchup"
+
+
+def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
+    """Move a backfill's tasks from the pool of tonight's exposures to that of earlier nights.
+
+    Parameters
+    ----------
+    task_instance
+        What Airflow is about to create or to run again.
+    dag_run
+        Its run, where Airflow has it at hand; a backfill's ``run_id`` tells it otherwise.
+    """
+    run_id = task_instance.run_id or ""
+    is_backfill = run_id.startswith("backfill__") or (
+        dag_run is not None and dag_run.run_type == "backfill"
+    )
+    if is_backfill and task_instance.pool == TONIGHTS_POOL:
+        task_instance.pool = CATCHUP_POOL

@@ -1,0 +1,1 @@
+"""The LSST Data Backbone: moves, keeps and serves what the survey records."""

@@ -1,0 +1,1 @@
+"""The ``dbb`` command: one module a command, over the same flows as the pages."""

@@ -1,0 +1,111 @@
+"""``dbb quarantine``: look at what was refused, and decide."""
+
+from __future__ import annotations
+
+import argparse
+
+from dbb.cli.context import Context
+from dbb.cli.exits import Exit
+from dbb.errors import DecisionImpossible
+from dbb.flows.deciding import Signature, find_refusal, reject_refusal, release_refusal
+from dbb.flows.night import refusal_json
+from dbb.model.day_obs import DayObs
+from dbb.model.quarantine import Decision
+
+HELP = "Look at refused files and exposures; release or reject them."
+ACTIONS = {
+    "list": "List what is held, of one night or of all.",
+    "show": "Show everything about one refusal.",
+    "release": "Put items back on their way; they are judged again.",
+    "reject": "Say that items are not wanted; their bytes are kept.",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Add the actions and their options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parsers = {
+        name: actions.add_parser(name, help=text, description=text)
+        for name, text in ACTIONS.items()
+    }
+    parsers["list"].add_argument("day_obs", metavar="DAY_OBS", nargs="?", help="only this night")
+    parsers["list"].add_argument("--all", action="store_true", help="also what is decided")
+    parsers["show"].add_argument("refusal_id", metavar="ID", help="the refusal, or its beginning")
+    for name in ("release", "reject"):
+        parsers[name].add_argument("refusal_ids", metavar="ID", nargs="+", help="refusals")
+        parsers[name].add_argument("--by", required=True, help="who decides")
+        parsers[name].add_argument("--why", required=True, help="the reason, for the history")
+    return parsers
+
+
+def run(context: Context, given: argparse.Namespace) -> Exit:
+    """Do one of the actions."""
+    if given.action == "list":
+        return _list(context, given)
+    if given.action == "show":
+        return _show(context, given)
+    return _decide(context, given)
+
+
+def _list(context: Context, given: argparse.Namespace) -> Exit:
+    day_obs = DayObs.parse(given.day_obs).value if given.day_obs else None
+    decision = None if given.all else Decision.HELD
+    found = context.backbone.ledger.refusals(day_obs=day_obs, decision=decision)
+    context.output.document(
+        {"schema": "dbb-quarantine/1", "refusals": [refusal_json(item) for item in found]}
+    )
+    context.output.table(
+        ["id", "decision", "found", "code", "unit", "endpoint", "file", "reason", "next"],
+        [
+            [
+                item.refusal_id,
+                item.decision,
+                item.found_at,
+                item.code,
+                item.unit,
+                item.endpoint,
+                item.name.rpartition("/")[2] or "-",
+                item.reason,
+                item.next_action,
+            ]
+            for item in found
+        ],
+    )
+    held = sum(item.decision is Decision.HELD for item in found)
+    context.output.say()
+    context.output.say(f"{held} held.")
+    return Exit.FINDINGS if held else Exit.WELL
+
+
+def _show(context: Context, given: argparse.Namespace) -> Exit:
+    item = find_refusal(context.backbone, given.refusal_id)
+    fields = refusal_json(item)
+    context.output.document({"schema": "dbb-refusal/1", **fields})
+    context.output.table(["field", "value"], list(fields.items()))
+    context.output.say()
+    context.output.say(f"Runbook: docs/operate/{item.code}.md")
+    return Exit.WELL
+
+
+def _decide(context: Context, given: argparse.Namespace) -> Exit:
+    """Decide one after the other: one that is impossible does not hold up the rest."""
+    decide = release_refusal if given.action == "release" else reject_refusal
+    signature = Signature(given.by, given.why)
+    done, code = [], Exit.WELL
+    for refusal_id in given.refusal_ids:
+        refusal = find_refusal(context.backbone, refusal_id)
+        try:
+            done.append((refusal.refusal_id, decide(context.backbone, refusal, signature)))
+        except DecisionImpossible as error:
+            context.output.error(error)
+            code = Exit.FINDINGS
+    columns = ["id", "done"]
+    context.output.document(
+        {
+            "schema": "dbb-decision/1",
+            "action": given.action,
+            "done": [dict(zip(columns, line, strict=True)) for line in done],
+        }
+    )
+    context.output.table(columns, done)
+    return code

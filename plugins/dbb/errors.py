@@ -1,0 +1,471 @@
+"""Every error of the Data Backbone, in five families that decide what happens next.
+
+::
+
+    DbbError
+    ├── Transient            try again later, with back-off
+    │   ├── StoreUnavailable        store-unavailable
+    │   ├── CatalogUnavailable      catalog-unavailable
+    │   ├── RepositoryUnavailable   repository-unavailable
+    │   ├── LedgerUnavailable       ledger-unavailable
+    │   └── AirflowUnavailable      airflow-unavailable
+    ├── Damaged              quarantine this copy, fetch another
+    │   ├── MissingCopy             missing-copy
+    │   ├── TruncatedFile           truncated-file
+    │   ├── UnreadableFits          unreadable-fits
+    │   ├── FitsChecksumMismatch    fits-checksum-mismatch
+    │   └── DigestMismatch          digest-mismatch
+    ├── BrokenContract       quarantine, tell upstream
+    │   ├── UnsafeName              unsafe-name
+    │   ├── UnexpectedFile          unexpected-file
+    │   ├── UnknownInstrument       unknown-instrument
+    │   ├── BadDocument             bad-document
+    │   ├── BadManifest             bad-manifest
+    │   ├── IdentityMismatch        identity-mismatch
+    │   ├── UntranslatableHeader    untranslatable-header
+    │   ├── ConflictingDuplicate    conflicting-duplicate
+    │   ├── ExpectationFailed       expectation-failed
+    │   └── IngestRefused           ingest-refused
+    ├── OverBudget           alert, do not retry
+    │   ├── IncompleteExposure      incomplete-exposure
+    │   └── RuleStuck               rule-stuck
+    └── Misconfigured        stop loudly
+        ├── SettingMissing          setting-missing
+        ├── BadDayObs               bad-day-obs
+        ├── UnknownItem             unknown-item
+        ├── DecisionImpossible      decision-impossible
+        ├── PolicyUnreadable        policy-unreadable
+        ├── UnknownEndpoint         unknown-endpoint
+        ├── ForbiddenTransition     forbidden-transition
+        ├── SchemaOutOfDate         schema-out-of-date
+        └── InstallationWrong       installation-wrong
+
+An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
+``docs/operate/<code>.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+
+class DbbError(Exception):
+    """Carry a stable code, the place and the next action of a failure.
+
+    Parameters
+    ----------
+    message
+        What went wrong, in one sentence.
+    where
+        The file, exposure, endpoint or setting concerned.
+    """
+
+    code: ClassVar[str] = "dbb-error"
+    next_action: ClassVar[str] = "Read the task's log."
+
+    def __init__(self, message: str, where: str = "") -> None:
+        super().__init__(message, where)
+        self.message = message
+        self.where = where
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the trip between processes that Airflow makes exceptions take."""
+        return type(self), (self.message, self.where)
+
+    def __str__(self) -> str:
+        place = f" [{self.where}]" if self.where else ""
+        return f"{self.code}: {self.message}{place} Next: {self.next_action}"
+
+
+class Transient(DbbError):
+    """Report a failure that time is expected to mend: retried with back-off."""
+
+    next_action = "None: it is retried by itself. Look at the service if it lasts."
+
+
+class Damaged(DbbError):
+    """Report a copy whose bytes are wrong: quarantine it and fetch another."""
+
+    next_action = "Ask the source to send the file again; the good copy goes through by itself."
+
+
+class BrokenContract(DbbError):
+    """Report input that upstream should never have sent: quarantine it and tell upstream."""
+
+    next_action = "Tell the producer; then release or reject it with `dbb quarantine`."
+
+
+class OverBudget(DbbError):
+    """Report that a time or space budget is spent: alert, do not retry."""
+
+    next_action = "Decide: wait, act or accept."
+
+
+class Misconfigured(DbbError):
+    """Report a fault of the installation: stop loudly until it is mended."""
+
+    next_action = "Mend the configuration; `dbb doctor` names what is wrong."
+
+
+class StoreUnavailable(Transient):
+    """Report a store that cannot be reached or refuses for the moment."""
+
+    code = "store-unavailable"
+
+    @classmethod
+    def for_store(cls, url: str, cause: object) -> Self:
+        """Name the store and the cause."""
+        return cls(f"The store does not answer: {cause}.", url)
+
+
+class CatalogUnavailable(Transient):
+    """Report a Rucio server that cannot be reached or answers with its own failure."""
+
+    code = "catalog-unavailable"
+
+    @classmethod
+    def for_call(cls, call: str, cause: object) -> Self:
+        """Name the call to Rucio and the cause."""
+        return cls(f"Rucio does not answer: {cause}.", call)
+
+
+class RepositoryUnavailable(Transient):
+    """Report a Butler registry that cannot be reached."""
+
+    code = "repository-unavailable"
+
+    @classmethod
+    def for_repository(cls, repository: str, cause: object) -> Self:
+        """Name the repository and the cause."""
+        return cls(f"The Butler repository does not answer: {cause}.", repository)
+
+
+class LedgerUnavailable(Transient):
+    """Report a ledger database that cannot be reached."""
+
+    code = "ledger-unavailable"
+
+    @classmethod
+    def for_cause(cls, cause: object) -> Self:
+        """Name the cause; the database's address stays out of messages (it may hold a secret)."""
+        return cls(f"The ledger database does not answer: {cause}.")
+
+
+class AirflowUnavailable(Transient):
+    """Report an Airflow that cannot be reached, or one of whose parts is not healthy."""
+
+    code = "airflow-unavailable"
+    next_action = "Look at the part's log and restart it; no work is lost meanwhile."
+
+    @classmethod
+    def for_url(cls, url: str, cause: object) -> Self:
+        """Name the address and the cause."""
+        return cls(f"Airflow does not answer well: {cause}.", url)
+
+
+class MissingCopy(Damaged):
+    """Report a file that ought to be in a store and is not."""
+
+    code = "missing-copy"
+    next_action = "`dbb where` lists the other copies; the next run fetches it again."
+
+    @classmethod
+    def for_file(cls, url: str) -> Self:
+        """Name the file."""
+        return cls("The file is not there.", url)
+
+
+class TruncatedFile(Damaged):
+    """Report a file that ends before its own structure says so."""
+
+    code = "truncated-file"
+
+    @classmethod
+    def for_file(cls, name: str, expected_bytes: int, found_bytes: int) -> Self:
+        """Name the file and both sizes."""
+        return cls(f"The file has {found_bytes} of {expected_bytes} bytes.", name)
+
+
+class UnreadableFits(Damaged):
+    """Report bytes that are no FITS file."""
+
+    code = "unreadable-fits"
+
+    @classmethod
+    def for_file(cls, name: str, cause: object) -> Self:
+        """Name the file and what is wrong with its structure."""
+        return cls(f"The file is not valid FITS: {cause}.", name)
+
+
+class FitsChecksumMismatch(Damaged):
+    """Report a FITS unit whose CHECKSUM or DATASUM disagrees with its bytes."""
+
+    code = "fits-checksum-mismatch"
+
+    @classmethod
+    def for_unit(cls, name: str, unit: int, keyword: str) -> Self:
+        """Name the file, the header-data unit (counted from 0) and the keyword."""
+        return cls(f"{keyword} of header-data unit {unit} disagrees with the bytes.", name)
+
+
+class DigestMismatch(Damaged):
+    """Report a copy whose digest is not the manifest's."""
+
+    code = "digest-mismatch"
+    next_action = "The copy is never published; `dbb verify` re-reads it, the next run replaces it."
+
+    @classmethod
+    def for_copy(cls, url: str, expected: str, found: str) -> Self:
+        """Name the copy and both digests."""
+        return cls(f"The copy reads as {found}, the manifest says {expected}.", url)
+
+
+class UnsafeName(BrokenContract):
+    """Report a name that could leave its folder or confuse a tool."""
+
+    code = "unsafe-name"
+    next_action = "Reject it with `dbb quarantine reject`; have the producer use a legal name."
+
+    @classmethod
+    def for_name(cls, name: str, why: str) -> Self:
+        """Name the name, printably, and the rule that it breaks."""
+        return cls(f"The name {name[:80]!a} is refused: {why}.")
+
+
+class UnexpectedFile(BrokenContract):
+    """Report a file that the exposure's list of expected sensors does not know."""
+
+    code = "unexpected-file"
+    next_action = "Find out what it is; then `dbb quarantine release` or `reject`."
+
+    @classmethod
+    def for_file(cls, name: str) -> Self:
+        """Name the file."""
+        return cls("No expected sensor has a file of this name.", name)
+
+
+class UnknownInstrument(BrokenContract):
+    """Report an instrument that the backbone has no description of."""
+
+    code = "unknown-instrument"
+    next_action = "Add include/instruments/<name>.yaml, or reject the file."
+
+    @classmethod
+    def for_name(cls, instrument: str, where: str = "") -> Self:
+        """Name the instrument."""
+        return cls(f"No instrument is called {instrument[:40]!a}.", where)
+
+
+class BadDocument(BrokenContract):
+    """Report a JSON document that is not what it should be."""
+
+    code = "bad-document"
+
+    @classmethod
+    def for_document(cls, name: str, why: object) -> Self:
+        """Name the document and the rule that it breaks."""
+        return cls(f"The document is refused: {why}.", name)
+
+
+class BadManifest(BrokenContract):
+    """Report a manifest that does not parse strictly."""
+
+    code = "bad-manifest"
+
+    @classmethod
+    def for_field(cls, field: str, why: str) -> Self:
+        """Name the field and the rule that it breaks."""
+        return cls(f"The manifest is refused: {why}.", field)
+
+
+class IdentityMismatch(BrokenContract):
+    """Report a file whose header says that it is another one."""
+
+    code = "identity-mismatch"
+    next_action = "The file lies under a wrong name: have the producer send it under the right one."
+
+    @classmethod
+    def for_keyword(cls, name: str, keyword: str, expected: object, found: object) -> Self:
+        """Name the file, the header keyword and both values."""
+        return cls(f"{keyword} is {found!r}, the name says {expected!r}.", name)
+
+
+class UntranslatableHeader(BrokenContract):
+    """Report a header from which no exposure record can be made."""
+
+    code = "untranslatable-header"
+
+    @classmethod
+    def for_header(cls, name: str, cause: object) -> Self:
+        """Name the file and what the translator says."""
+        return cls(f"No exposure record can be made of the header: {cause}.", name)
+
+
+class ConflictingDuplicate(BrokenContract):
+    """Report a second file of the same identity with other bytes."""
+
+    code = "conflicting-duplicate"
+    next_action = "The first copy stays. Compare both, then reject the second or open a correction."
+
+    @classmethod
+    def for_file(cls, name: str, expected: str, found: str) -> Self:
+        """Name the file, the digest that the ledger holds and the one found."""
+        return cls(f"The bytes are {found}, those already archived {expected}.", name)
+
+
+class ExpectationFailed(BrokenContract):
+    """Report an exposure record that breaks an expectation of its night's suite."""
+
+    code = "expectation-failed"
+    next_action = "Read the expectation in `dbb exposure`; correct the record or reject it."
+
+    @classmethod
+    def for_exposure(cls, obs_id: str, expectation: str) -> Self:
+        """Name the exposure and the expectation."""
+        return cls(f"The exposure record fails {expectation}.", obs_id)
+
+
+class IngestRefused(BrokenContract):
+    """Report a bundle that a Butler repository will not take."""
+
+    code = "ingest-refused"
+    next_action = "Compare the manifest with the repository: `dbb exposure` shows both."
+
+    @classmethod
+    def for_bundle(cls, url: str, cause: object) -> Self:
+        """Name the bundle and Butler's own words."""
+        return cls(f"Butler refuses the bundle: {cause}.", url)
+
+
+class IncompleteExposure(OverBudget):
+    """Report an exposure that waited its time for detectors that never came."""
+
+    code = "incomplete-exposure"
+    next_action = "Ask the summit for the missing detectors; late ones are published by themselves."
+
+    @classmethod
+    def for_exposure(cls, obs_id: str, missing: int, expected: int) -> Self:
+        """Name the exposure and how much of it is missing."""
+        return cls(f"{missing} of {expected} detectors never arrived.", obs_id)
+
+
+class RuleStuck(OverBudget):
+    """Report a Rucio rule that does not come true by itself."""
+
+    code = "rule-stuck"
+    next_action = "Rucio's reason is in the message; mend it, then `dbb retry` the exposure."
+
+    @classmethod
+    def for_rule(cls, rule_id: str, reason: str) -> Self:
+        """Name the rule and the reason that Rucio gives."""
+        return cls(f"The replication rule is stuck: {reason}.", rule_id)
+
+
+class SettingMissing(Misconfigured):
+    """Report a setting that has no value."""
+
+    code = "setting-missing"
+
+    @classmethod
+    def for_setting(cls, name: str) -> Self:
+        """Name the setting."""
+        return cls("The setting has no value.", name)
+
+
+class BadDayObs(Misconfigured):
+    """Report text that is no observing day."""
+
+    code = "bad-day-obs"
+    next_action = "Give the night as YYYYMMDD, for example 20261121."
+
+    @classmethod
+    def for_value(cls, value: object) -> Self:
+        """Show the value."""
+        return cls(f"{str(value)[:40]!a} is no observing day.")
+
+    @classmethod
+    def for_unknown_keys(cls, keys: object) -> Self:
+        """Show keys of a run's configuration that nobody reads, such as a misspelt ``day_obs``."""
+        return cls(f"The run's configuration has unknown keys: {keys}.")
+
+
+class UnknownItem(Misconfigured):
+    """Report a request for an exposure or refusal that the ledger does not know."""
+
+    code = "unknown-item"
+    next_action = "`dbb night` lists the exposures, `dbb quarantine list --all` the refusals."
+
+    @classmethod
+    def for_name(cls, kind: str, name: str) -> Self:
+        """Name the kind of item and the item."""
+        return cls(f"The ledger knows no {kind} {name[:80]!a}.")
+
+
+class DecisionImpossible(Misconfigured):
+    """Report an operator's decision that cannot be carried out as things are."""
+
+    code = "decision-impossible"
+    next_action = "Look at it again with `dbb quarantine show`; nothing was changed."
+
+    @classmethod
+    def for_refusal(cls, refusal_id: str, why: str) -> Self:
+        """Name the refusal and what stands in the way."""
+        return cls(f"The decision cannot be carried out: {why}.", refusal_id)
+
+
+class PolicyUnreadable(Misconfigured):
+    """Report an endpoint, policy or instrument file that cannot be used."""
+
+    code = "policy-unreadable"
+
+    @classmethod
+    def for_file(cls, path: str, why: object) -> Self:
+        """Name the file and the fault."""
+        return cls(f"The file cannot be used: {why}.", path)
+
+
+class UnknownEndpoint(Misconfigured):
+    """Report an endpoint that no file describes."""
+
+    code = "unknown-endpoint"
+
+    @classmethod
+    def for_name(cls, name: str) -> Self:
+        """Name the endpoint."""
+        return cls(f"No endpoint is called {name[:40]!a}.", "include/endpoints")
+
+
+class ForbiddenTransition(Misconfigured):
+    """Report an attempt to move a delivery between states that are not neighbours."""
+
+    code = "forbidden-transition"
+    next_action = "This is a fault of the program: report it with the log."
+
+    @classmethod
+    def for_states(cls, old: str, new: str) -> Self:
+        """Name both states."""
+        return cls(f"A delivery never goes from {old} to {new}.")
+
+
+class SchemaOutOfDate(Misconfigured):
+    """Report a ledger whose schema is not the one that the program knows."""
+
+    code = "schema-out-of-date"
+    next_action = "Run `dbb ledger migrate` with this version of the program."
+
+    @classmethod
+    def for_versions(cls, found: int, wanted: int) -> Self:
+        """Name both schema versions."""
+        return cls(f"The ledger has schema {found}, the program needs {wanted}.")
+
+
+class InstallationWrong(Misconfigured):
+    """Report a package, clock or repository that is not what the program needs."""
+
+    code = "installation-wrong"
+    next_action = "Install what the lock says, or mend what is named; then `dbb doctor` again."
+
+    @classmethod
+    def for_part(cls, part: str, why: str) -> Self:
+        """Name the part of the installation and what is wrong with it."""
+        return cls(f"The installation is wrong: {why}.", part)

@@ -1,0 +1,1 @@
+"""The decisions of the backbone: plain Python over the ports."""

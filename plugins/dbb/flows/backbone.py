@@ -1,0 +1,54 @@
+"""The ports that a flow works with, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dbb.model.endpoint import RawPolicy
+from dbb.model.instrument import Instrument
+from dbb.ports import Catalog, Clock, Indexer, Inspector, Ledger, Repository, Store
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Hold the policy and the ports; those of an endpoint are opened when a flow asks.
+
+    Parameters
+    ----------
+    policy
+        How raw exposures travel.
+    instruments
+        By Butler name.
+    rses
+        Rucio storage element by endpoint.
+    ledger, clock, catalog, inspector, indexer
+        The ports that exist once.
+    store, repository
+        Open the port of an endpoint, by its name.
+    """
+
+    policy: RawPolicy
+    instruments: Mapping[str, Instrument]
+    rses: Mapping[str, str]
+    ledger: Ledger
+    clock: Clock
+    catalog: Catalog
+    inspector: Inspector
+    indexer: Indexer
+    store: Callable[[str], Store]
+    repository: Callable[[str], Repository]
+
+    @property
+    def source(self) -> Store:
+        """Give the store where the camera's files appear."""
+        return self.store(self.policy.source)
+
+    @property
+    def archive(self) -> Store:
+        """Give the store where bundles are made."""
+        return self.store(self.policy.archive)
+
+    def stored_name(self, name: str) -> str:
+        """Give the name in a store of a file of the policy's scope (Rucio's layout)."""
+        return f"{self.policy.scope}/{name}"

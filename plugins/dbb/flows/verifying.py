@@ -1,0 +1,110 @@
+"""Reading copies again from the disk, against their manifests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbb.errors import BadManifest, Damaged, DbbError, MissingCopy
+from dbb.flows.backbone import Backbone
+from dbb.flows.manifests import read_manifest, verify_bundle
+from dbb.flows.refusing import refuse_unit
+from dbb.model.delivery import Delivery, State
+from dbb.model.exposure import Unit
+from dbb.model.names import Did
+from dbb.ports import UnitRow
+
+log = logging.getLogger(__name__)
+
+SHOULD_HAVE = frozenset(
+    {State.VERIFIED, State.REGISTERED, State.PUBLISHED, State.SUSPECT, State.MISSING, State.LOST}
+)
+"""States in which an endpoint has, or ought to have, a copy that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Hold what one reading found; ``error`` is None where the copy is right."""
+
+    unit: str
+    endpoint: str
+    state: State
+    size_bytes: int
+    error: DbbError | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the reading as it stands in a document."""
+        return {
+            "unit": self.unit,
+            "endpoint": self.endpoint,
+            "state": str(self.state),
+            "bytes": self.size_bytes,
+            "result": "right" if self.error is None else self.error.code,
+            "reason": "" if self.error is None else self.error.message,
+        }
+
+
+def verify_units(
+    backbone: Backbone,
+    rows: Sequence[UnitRow],
+    endpoints: Sequence[str],
+    *,
+    record: bool = False,
+) -> Iterator[Reading]:
+    """Re-read bundles and manifests cold, one after the other, and tell what was found.
+
+    Parameters
+    ----------
+    backbone
+        The ports.
+    rows
+        The units.
+    endpoints
+        Where to read; only copies that ought to be there are read.
+    record
+        Whether a bad copy loses its state, so that it is fetched anew. Otherwise nothing changes.
+    """
+    deliveries = backbone.ledger.deliveries([row.unit for row in rows])
+    for row in rows:
+        for endpoint in endpoints:
+            delivery = deliveries.get((row.unit, endpoint))
+            if row.bundle is None or delivery is None or delivery.state not in SHOULD_HAVE:
+                continue
+            error = _read(backbone, row, endpoint)
+            log.info(
+                "action=verify unit=%s endpoint=%s result=%s",
+                row.unit, endpoint, "right" if error is None else error.code,
+            )  # fmt: skip
+            if error is not None and record:
+                _record(backbone, row, delivery, error)
+            yield Reading(row.unit, endpoint, delivery.state, row.bundle.size_bytes, error)
+
+
+def _read(backbone: Backbone, row: UnitRow, endpoint: str) -> DbbError | None:
+    try:
+        manifest = read_manifest(backbone, row, endpoint, cold=True)
+        verify_bundle(backbone, manifest, endpoint)
+    except (Damaged, BadManifest) as error:
+        return error
+    return None
+
+
+def _record(backbone: Backbone, row: UnitRow, delivery: Delivery, error: DbbError) -> None:
+    """Take a bad copy out of use; at a receiver, have Rucio fetch it anew.
+
+    The archive's own copy is not declared: it is Rucio's source for all others, and what restores
+    it is a person's decision.
+    """
+    new = State.MISSING if isinstance(error, MissingCopy) else State.SUSPECT
+    if delivery.state not in (State.VERIFIED, State.REGISTERED, State.PUBLISHED):
+        return
+    endpoint = delivery.endpoint
+    refuse_unit(backbone, row.unit, row.day_obs, endpoint, error)
+    if endpoint != backbone.policy.archive:
+        unit, scope = Unit.parse(row.unit), backbone.policy.scope
+        dids = [Did(scope, unit.bundle_name), Did(scope, unit.manifest_name)]
+        bad = [did for did in dids if error.where.endswith(did.name)] or dids
+        backbone.catalog.declare_bad(bad, backbone.rses[endpoint], error.code)
+    backbone.ledger.advance([row.unit], endpoint, delivery.state, new, error.message)

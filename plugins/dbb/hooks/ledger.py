@@ -1,0 +1,384 @@
+"""The ledger on PostgreSQL or SQLite: SQLAlchemy Core over the statements of ``include/sql``."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from dbb.errors import ConflictingDuplicate, LedgerUnavailable
+from dbb.hooks.sql import check_schema, migrate, statement, to_time
+from dbb.model.delivery import Delivery, State, check_transition
+from dbb.model.digest import Digest
+from dbb.model.exposure import ExposureFacts
+from dbb.model.manifest import Manifest
+from dbb.model.quarantine import Decision, Refusal
+from dbb.ports import Clock, DeliveryEvent, ExpectationResult, UnitRow
+
+BATCH = 5000
+"""Names bound in one statement; SQLite allows 32,766."""
+
+
+def open_engine(url: str) -> Engine:
+    """Connect to a ledger: schema ``dbb`` of a PostgreSQL database, or an SQLite file."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": 60})
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=2, connect_args={"options": "-csearch_path=dbb"}
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma foreign_keys = on")
+
+
+class SqlLedger:
+    """Remember how far everything is.
+
+    Parameters
+    ----------
+    engine
+        The database.
+    clock
+        Where times come from.
+    actor
+        Who acts, for the history: Airflow's run, or the user of the command line.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, actor: str) -> None:
+        self.engine = engine
+        weakref.finalize(self, engine.dispose)  # closes the connections with their only user
+        self._clock = clock
+        self._actor = actor
+
+    def migrate(self) -> int:
+        """Bring the schema up to date; give the number of migrations applied."""
+        return migrate(self.engine)
+
+    def check(self) -> None:
+        """Refuse a ledger that cannot be reached or has another schema."""
+        with self._transaction() as connection:
+            check_schema(connection, self.engine.dialect.name)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise LedgerUnavailable.for_cause(error.orig) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise LedgerUnavailable.for_cause(error.orig) from error
+            raise
+
+    def rows(self, name: str, **parameters: Any) -> list[Row[Any]]:
+        """Run a reading statement of ``include/sql``."""
+        with self._transaction() as connection:
+            return list(connection.execute(statement(name), parameters))
+
+    # -- units ---------------------------------------------------------------------------------
+
+    def note_units(self, rows: Sequence[UnitRow]) -> None:
+        """Insert units, or update what changes while their files arrive."""
+        if rows:
+            with self._transaction() as connection:
+                connection.execute(
+                    statement("ledger/note_unit"), [dataclasses.asdict(row) for row in rows]
+                )
+
+    def units(self, names: Sequence[str]) -> dict[str, UnitRow]:
+        """Read units by name."""
+        return {row.unit: _unit(row) for row in self._in_batches("ledger/units", names)}
+
+    def units_of_night(self, instrument: str, day_obs: int) -> list[UnitRow]:
+        """Read the units of a night."""
+        found = self.rows("ledger/units_of_night", instrument=instrument, day_obs=day_obs)
+        return [_unit(row) for row in found]
+
+    def seal_unit(self, unit: str, manifest: Manifest, facts: ExposureFacts) -> None:
+        """Record what a unit's bundle is, once a copy of it is verified for ever.
+
+        Raises
+        ------
+        ConflictingDuplicate
+            If a verified copy of another manifest exists.
+        """
+        bundle = manifest.bundle
+        with self._transaction() as connection:
+            connection.execute(
+                statement("ledger/seal_unit"),
+                {
+                    "unit": unit,
+                    "manifest_sha256": manifest.sha256,
+                    "bundle_bytes": bundle.size_bytes,
+                    "bundle_sha256": bundle.sha256,
+                    "bundle_adler32": bundle.adler32,
+                    "bundle_crc32c": bundle.crc32c,
+                    "missing": json.dumps(manifest.missing),
+                    "arrived": len(manifest.images),
+                },
+            )
+            row = connection.execute(statement("ledger/units"), {"units": [unit]}).one()
+            if row.manifest_sha256 != manifest.sha256:
+                raise ConflictingDuplicate.for_file(unit, row.bundle_sha256, bundle.sha256)
+            connection.execute(statement("ledger/note_exposure"), _facts_row(facts))
+
+    def set_gate(self, verdicts: Mapping[str, bool | None]) -> None:
+        """Record what the night's expectations said of units; None has them judged again."""
+        words = {True: "passed", False: "failed", None: ""}
+        rows = [{"unit": unit, "gate": words[passed]} for unit, passed in verdicts.items()]
+        if rows:
+            with self._transaction() as connection:
+                connection.execute(statement("ledger/set_gate"), rows)
+
+    def facts_of(self, units: Sequence[str]) -> dict[str, ExposureFacts]:
+        """Read the exposure facts of units."""
+        return {row.unit: _facts(row) for row in self._in_batches("ledger/facts_of", units)}
+
+    # -- deliveries ----------------------------------------------------------------------------
+
+    def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
+        """Read deliveries by unit and endpoint."""
+        rows = self._in_batches("ledger/deliveries", units)
+        return {(row.unit, row.endpoint): _delivery(row) for row in rows}
+
+    def expect(self, units: Sequence[str], endpoint: str, reason: str) -> None:
+        """Open deliveries; those that exist stay as they are."""
+        if not units:
+            return
+        now = self._clock.now()
+        rows = [{"unit": unit, "endpoint": endpoint, "at": now, "reason": reason} for unit in units]
+        with self._transaction() as connection:
+            connection.execute(statement("ledger/expect"), rows)
+            for names in _batches(units):
+                connection.execute(
+                    statement("ledger/expect_event"),
+                    {
+                        "units": names,
+                        "endpoint": endpoint,
+                        "at": now,
+                        "reason": reason,
+                        "actor": self._actor,
+                    },
+                )
+
+    def advance(
+        self, units: Sequence[str], endpoint: str, old: State, new: State, reason: str
+    ) -> set[str]:
+        """Move deliveries that are in ``old`` to ``new``, each with one event; name those moved."""
+        check_transition(old, new)
+        change = {
+            "endpoint": endpoint,
+            "old_state": str(old),
+            "new_state": str(new),
+            "at": self._clock.now(),
+            "reason": reason,
+        }
+        moved: set[str] = set()
+        with self._transaction() as connection:
+            for names in _batches(units):
+                found = connection.execute(
+                    statement("ledger/advance"), {"units": names, **change}
+                ).all()
+                if found:
+                    connection.execute(
+                        statement("ledger/event"),
+                        [
+                            {"unit": row.unit, "version": row.version, "actor": self._actor}
+                            | change
+                            for row in found
+                        ],
+                    )
+                moved.update(row.unit for row in found)
+        return moved
+
+    def set_rules(self, rules: Mapping[str, str], endpoint: str) -> None:
+        """Record the rule that brings each unit to an endpoint."""
+        rows = [
+            {"unit": unit, "endpoint": endpoint, "rule_id": rule} for unit, rule in rules.items()
+        ]
+        if rows:
+            with self._transaction() as connection:
+                connection.execute(statement("ledger/set_rule"), rows)
+
+    # -- quarantine ----------------------------------------------------------------------------
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Put rows into quarantine; what was released or superseded is held again."""
+        if refusals:
+            with self._transaction() as connection:
+                connection.execute(
+                    statement("ledger/refuse"), [dataclasses.asdict(item) for item in refusals]
+                )
+
+    def refusals(
+        self,
+        *,
+        day_obs: int | None = None,
+        unit: str | None = None,
+        decision: Decision | None = Decision.HELD,
+    ) -> list[Refusal]:
+        """Read quarantine rows, oldest first."""
+        rows = self.rows(
+            "ledger/refusals", day_obs=day_obs or 0, unit=unit or "", decision=decision or ""
+        )
+        return [_refusal(row) for row in rows]
+
+    def decide(self, refusal_ids: Sequence[str], decision: Decision, by: str) -> int:
+        """Record a decision on rows that are held; give their number."""
+        decided = 0
+        with self._transaction() as connection:
+            for names in _batches(refusal_ids):
+                result = connection.execute(
+                    statement("ledger/decide"),
+                    {
+                        "refusal_ids": names,
+                        "decision": str(decision),
+                        "by": by,
+                        "at": self._clock.now(),
+                    },
+                )
+                decided += result.rowcount
+        return decided
+
+    # -- expectations --------------------------------------------------------------------------
+
+    def note_expectations(
+        self, day_obs: int, instrument: str, suite: str, exposures: int, failed: int, detail: str
+    ) -> None:
+        """Store the outcome of an expectation suite (``detail`` is JSON)."""
+        with self._transaction() as connection:
+            connection.execute(
+                statement("ledger/note_expectations"),
+                {
+                    "day_obs": day_obs,
+                    "instrument": instrument,
+                    "suite": suite,
+                    "at": self._clock.now(),
+                    "exposures": exposures,
+                    "failed": failed,
+                    "detail": detail,
+                },
+            )
+
+    def expectations(self, day_obs: int) -> list[ExpectationResult]:
+        """Read the outcomes of a night's expectation suites, newest first."""
+        return [
+            ExpectationResult(
+                day_obs=row.day_obs,
+                instrument=row.instrument,
+                suite=row.suite,
+                at=to_time(row.at),
+                exposures=row.exposures,
+                failed=row.failed,
+                detail=row.detail,
+            )
+            for row in self.rows("ledger/expectations", day_obs=day_obs)
+        ]
+
+    def events(self, unit: str) -> list[DeliveryEvent]:
+        """Read the history of a unit, in order."""
+        return [
+            DeliveryEvent(
+                unit=row.unit,
+                endpoint=row.endpoint,
+                version=row.version,
+                at=to_time(row.at),
+                old_state=row.old_state,
+                new_state=State(row.new_state),
+                reason=row.reason,
+                actor=row.actor,
+            )
+            for row in self.rows("ledger/events", unit=unit)
+        ]
+
+    def _in_batches(self, name: str, units: Sequence[str]) -> list[Row[Any]]:
+        found: list[Row[Any]] = []
+        for names in _batches(units):
+            found += self.rows(name, units=names)
+        return found
+
+
+def _batches(names: Sequence[str]) -> Iterator[list[str]]:
+    ordered = sorted(names)  # one order for all writers: no deadlock between two of them
+    for first in range(0, len(ordered), BATCH):
+        yield ordered[first : first + BATCH]
+
+
+def _unit(row: Row[Any]) -> UnitRow:
+    bundle = None
+    if row.manifest_sha256:
+        bundle = Digest(row.bundle_bytes, row.bundle_sha256, row.bundle_adler32, row.bundle_crc32c)
+    return UnitRow(
+        unit=row.unit,
+        kind=row.kind,
+        instrument=row.instrument,
+        day_obs=row.day_obs,
+        obs_id=row.obs_id,
+        part=row.part,
+        expected=row.expected,
+        arrived=row.arrived,
+        missing=tuple(json.loads(row.missing)),
+        changed_at=to_time(row.changed_at),
+        manifest_sha256=row.manifest_sha256,
+        bundle=bundle,
+        gate=row.gate,
+    )
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        unit=row.unit,
+        endpoint=row.endpoint,
+        state=State(row.state),
+        since_at=to_time(row.since_at),
+        version=row.version,
+        reason=row.reason,
+        rule_id=row.rule_id,
+        verified_at=None if row.verified_at is None else to_time(row.verified_at),
+    )
+
+
+def _facts_row(facts: ExposureFacts) -> dict[str, Any]:
+    row = dataclasses.asdict(facts)
+    for name in ("begin_tai", "end_tai"):
+        row[name] = row[name].isoformat(timespec="microseconds")
+    return row
+
+
+def _facts(row: Row[Any]) -> ExposureFacts:
+    values = {field.name: getattr(row, field.name) for field in dataclasses.fields(ExposureFacts)}
+    for name in ("begin_tai", "end_tai"):
+        values[name] = dt.datetime.fromisoformat(values[name])
+    for name in ("has_simulated", "can_see_sky"):
+        values[name] = None if values[name] is None else bool(values[name])
+    return ExposureFacts(**values)
+
+
+def _refusal(row: Row[Any]) -> Refusal:
+    return Refusal(
+        refusal_id=row.refusal_id,
+        unit=row.unit,
+        day_obs=row.day_obs,
+        endpoint=row.endpoint,
+        name=row.name,
+        kept_as=row.kept_as,
+        code=row.code,
+        reason=row.reason,
+        next_action=row.next_action,
+        found_at=to_time(row.found_at),
+        decision=Decision(row.decision),
+        decided_at=None if row.decided_at is None else to_time(row.decided_at),
+        decided_by=row.decided_by,
+    )

@@ -1,0 +1,274 @@
+"""Speak to Rucio: register bundles, ask for rules, read their states and the replicas.
+
+A bundle and its manifest are two files of one Rucio dataset, ``scope:name`` as Rubin's own tools
+name and label them, so that those tools find them. The RSEs are deterministic with the layout
+``<prefix>/<scope>/<name>``: no physical name is ever told to Rucio.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from rucio.common import exception as rucio
+
+from dbb.errors import CatalogUnavailable, ConflictingDuplicate
+from dbb.hooks.rucio_client import PrivateTokenClient, make_client
+from dbb.hooks.rucio_errors import rucio_errors
+from dbb.model.digest import Digest
+from dbb.model.names import Did, SafeName
+from dbb.ports import CatalogEntry, RuleState, RuleStatus
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+ENTRIES_AT_ONCE = 300
+"""Rucio takes 1,000 items a call, and an entry is three: two files and a dataset."""
+
+ITEMS_AT_ONCE = 1000
+_ATTEMPTS = 5
+_RACED = (
+    rucio.DatabaseException,  # two inserts of one row at once: Rucio has no better word for some
+    rucio.DataIdentifierAlreadyExists,
+    rucio.Duplicate,
+    rucio.DuplicateRule,
+    rucio.FileAlreadyExists,
+    rucio.UnsupportedOperation,  # the dataset has been closed meanwhile
+)
+_RULE_ID = re.compile(r"[0-9a-f]{32}")
+
+_STATES = {
+    "OK": RuleState.OK,
+    "REPLICATING": RuleState.WAITING,
+    "INJECT": RuleState.WAITING,
+    "WAITING_APPROVAL": RuleState.WAITING,
+    "STUCK": RuleState.STUCK,
+    "SUSPENDED": RuleState.STUCK,
+}
+
+
+class RucioCatalog:
+    """Know replicas and rules.
+
+    Parameters
+    ----------
+    host
+        URL of the Rucio server.
+    account, username, password
+        The Rucio account, and a user that may act for it.
+    """
+
+    def __init__(self, host: str, account: str, username: str, password: str) -> None:
+        self.host = host
+        self.account = account
+        self._login = (host, account, username, password)
+
+    def register(self, entries: Sequence[CatalogEntry], rse: str) -> None:
+        """Register bundles and manifests at an RSE, attach them to their datasets, close these.
+
+        A closed dataset is the sign that nothing is left to be done for it; whatever a killed
+        worker did not come to, the next call does.
+        """
+        for chunk in _chunks(entries, ENTRIES_AT_ONCE):
+            self._retried("register", partial(self._register, chunk, rse))
+
+    def ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+        """Make sure that a rule brings each Rucio dataset to an RSE; give the rules' ids."""
+        rules: dict[Did, str] = {}
+        for chunk in _chunks(list(dict.fromkeys(datasets)), ITEMS_AT_ONCE):
+            rules |= self._retried(
+                "ensure_rules", partial(self._ensure_rules, chunk, rse, activity)
+            )
+        return rules
+
+    def rules(self, rule_ids: Sequence[str]) -> dict[str, RuleStatus]:
+        """Ask how far rules are: one request each, Rucio has no other way to ask by id."""
+        with rucio_errors("rules"):
+            return {rule_id: self._rule_status(rule_id) for rule_id in rule_ids}
+
+    def replicas(self, dids: Sequence[Did]) -> dict[Did, dict[str, str]]:
+        """List where files are available: by file, RSE to physical name."""
+        found: dict[Did, dict[str, str]] = {did: {} for did in dids}
+        with rucio_errors("replicas"):
+            for chunk in _chunks(list(found), ITEMS_AT_ONCE):
+                # A bundle ends in .zip but is no Rucio archive: there is nothing to resolve.
+                names = [_name(did) for did in chunk]
+                for row in self._client.list_replicas(names, resolve_archives=False):
+                    did = Did(row["scope"], SafeName.parse(row["name"]))
+                    found[did] = {rse: pfns[0] for rse, pfns in row["rses"].items() if pfns}
+        return found
+
+    def declare_bad(self, dids: Sequence[Did], rse: str, reason: str) -> None:
+        """Say that replicas at an RSE are damaged or gone; Rucio fetches them anew by its rules."""
+        for chunk in _chunks(dids, ITEMS_AT_ONCE):
+            replicas = [{**_name(did), "rse": rse} for did in chunk]
+            with rucio_errors("declare_bad"):
+                refused = self._client.declare_bad_file_replicas(replicas, reason=reason)
+            for words in (refused or {}).get(rse, ()):  # "Already declared", "Unknown replica"
+                log.info("action=declare-bad rse=%s reason=%s", rse, words)
+
+    def close(self) -> None:
+        """Drop the connections; the next call makes new ones."""
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
+
+    @cached_property
+    def _client(self) -> PrivateTokenClient:
+        return make_client(*self._login)
+
+    @cached_property
+    def _knows_datatype_raw(self) -> bool:
+        """Say whether ``raw`` is declared; Rucio refuses a ``datatype`` that is not."""
+        try:
+            return "raw" in (self._client.list_values("datatype") or ())
+        except rucio.KeyNotFound:
+            return False
+
+    def _retried(self, call: str, act: Callable[[], T]) -> T:
+        """Act again, from a new reading, where another worker was quicker between two requests."""
+        where = f"{call} at {self.host}"
+        for _ in range(_ATTEMPTS):
+            with rucio_errors(where):
+                try:
+                    return act()
+                except _RACED as error:
+                    last = error
+        raise CatalogUnavailable.for_call(where, last)
+
+    def _register(self, entries: Sequence[CatalogEntry], rse: str) -> None:
+        known = self._known(entries)
+        for entry in entries:
+            _check_same(entry, known)
+        new = [entry for entry in entries if entry.dataset not in known]
+        if new:
+            self._client.add_dids([self._dataset(entry) for entry in new])
+        is_closed = {did for did, row in known.items() if row["is_open"] is False}
+        to_attach = [entry for entry in entries if entry.dataset not in is_closed]
+        if to_attach:
+            # Replicas and attachments of all of them in one transaction, which also compares sizes
+            # and checksums with those that Rucio has.
+            attachments = [
+                {**_name(entry.dataset), "dids": _files(entry), "rse": rse} for entry in to_attach
+            ]
+            self._client.add_files_to_datasets(attachments, ignore_duplicate=True)
+        done = [entry for entry in entries if entry.dataset in is_closed]
+        if done:  # only the replicas can be new: at another RSE, or brought back after a loss
+            self._client.add_replicas(rse, [file for entry in done for file in _files(entry)])
+        for entry in to_attach:
+            self._client.set_status(**_name(entry.dataset), open=False)
+
+    def _known(self, entries: Sequence[CatalogEntry]) -> dict[Did, dict[str, Any]]:
+        """Read what Rucio has of the datasets and files of entries."""
+        names = [_name(entry.dataset) for entry in entries]
+        names += [
+            {"scope": file["scope"], "name": file["name"]}
+            for entry in entries
+            for file in _files(entry)
+        ]
+        rows = self._client.get_metadata_bulk(names) if names else ()
+        return {Did(row["scope"], SafeName(row["name"])): row for row in rows}
+
+    def _dataset(self, entry: CatalogEntry) -> dict[str, Any]:
+        """Describe a dataset by columns, which is what Rucio's subscriptions look at."""
+        metadata = {"project": entry.manifest.unit.instrument}
+        if self._knows_datatype_raw:
+            metadata["datatype"] = "raw"
+        return {**_name(entry.dataset), "type": "DATASET", "meta": metadata}
+
+    def _ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+        try:  # all are new, nearly always: one request
+            return self._add_rules(datasets, rse, activity)
+        except rucio.DuplicateRule:
+            rules = {did: rule for did in datasets if (rule := self._find_rule(did, rse))}
+            missing = [did for did in datasets if did not in rules]
+            return rules | (self._add_rules(missing, rse, activity) if missing else {})
+
+    def _add_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+        names = [_name(did) for did in datasets]
+        rule_ids = self._client.add_replication_rule(
+            names, copies=1, rse_expression=rse, activity=activity, grouping="DATASET"
+        )
+        return dict(zip(datasets, rule_ids, strict=True))
+
+    def _find_rule(self, dataset: Did, rse: str) -> str:
+        wanted = {**_name(dataset), "rse_expression": rse, "account": self.account}
+        for rule in self._client.list_replication_rules(wanted):
+            if rule["copies"] == 1:  # what makes a rule a duplicate, with the four above
+                return str(rule["id"])
+        return ""
+
+    def _rule_status(self, rule_id: str) -> RuleStatus:
+        if not _RULE_ID.fullmatch(rule_id):
+            return RuleStatus(RuleState.GONE, "this is no rule's id")
+        try:
+            rule = self._client.get_replication_rule(rule_id)
+            state = _STATES[rule["state"]]
+            if state is RuleState.OK:
+                return RuleStatus(state)
+            if rule["state"] == "STUCK":
+                return RuleStatus(state, self._why_stuck(rule))
+        except rucio.RuleNotFound:
+            return RuleStatus(RuleState.GONE, "Rucio knows no such rule")
+        total = sum(rule[f"locks_{kind}_cnt"] for kind in ("ok", "replicating", "stuck"))
+        return RuleStatus(state, f"{rule['state']}: {rule['locks_ok_cnt']} of {total} files")
+
+    def _why_stuck(self, rule: Mapping[str, Any]) -> str:
+        """Put together what Rucio says of a stuck rule and of its last transfers."""
+        told = self._client.examine_replication_rule(rule["id"])
+        reasons = [rule["error"] or told.get("rule_error") or ""]
+        reasons += [
+            f"{transfer['name']}: {transfer['last_error']} from {transfer['last_source']}"
+            for transfer in told.get("transfers", ())
+        ]
+        return "; ".join(filter(None, reasons))[:1000] or "Rucio gives no reason"
+
+
+def _name(did: Did) -> dict[str, str]:
+    return {"scope": did.scope, "name": str(did.name)}
+
+
+def _files(entry: CatalogEntry) -> list[dict[str, Any]]:
+    """Describe the bundle and the manifest.
+
+    The two metadata keys are those by which Rubin's ingest daemon knows that a file which has
+    arrived is a zip for ``ingest_zip``. The manifest has none: that daemon must leave it alone.
+    """
+    unit = entry.manifest.unit
+    scope = entry.manifest.scope
+    is_zip = {"rubin_butler": "zip_file", "rubin_sidecar": ""}
+    return [
+        {**_file(Did(scope, unit.bundle_name), entry.manifest.bundle), "meta": is_zip},
+        _file(Did(scope, unit.manifest_name), entry.manifest_digest),
+    ]
+
+
+def _file(did: Did, digest: Digest) -> dict[str, Any]:
+    return {**_name(did), "bytes": digest.size_bytes, "adler32": digest.adler32}
+
+
+def _check_same(entry: CatalogEntry, known: Mapping[Did, Mapping[str, Any]]) -> None:
+    """Refuse an entry whose files, or whose closed dataset, Rucio knows with other bytes."""
+    files = _files(entry)
+    for file in files:
+        row = known.get(Did(file["scope"], SafeName(file["name"])))
+        if row and (row["bytes"], row["adler32"]) != (file["bytes"], file["adler32"]):
+            raise ConflictingDuplicate.for_file(
+                f"{file['scope']}:{file['name']}",
+                f"{row['adler32']} ({row['bytes']} bytes)",
+                f"{file['adler32']} ({file['bytes']} bytes)",
+            )
+    dataset = known.get(entry.dataset)
+    size_bytes = sum(file["bytes"] for file in files)
+    if dataset and dataset["is_open"] is False and dataset["bytes"] != size_bytes:
+        raise ConflictingDuplicate.for_file(
+            str(entry.dataset), f"{dataset['bytes']} bytes", f"{size_bytes} bytes"
+        )
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

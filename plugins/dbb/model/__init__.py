@@ -1,0 +1,1 @@
+"""The nouns of the backbone: parsed once at the edge, trusted afterwards."""

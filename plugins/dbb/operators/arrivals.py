@@ -1,0 +1,76 @@
+"""The first step of a run: what has come to the summit's store, and what is left to do."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.news import unfinished_nights
+from dbb.operators.backbone_operator import open_for_run
+from dbb.operators.nights import night_of_run
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+MOST_CHUNKS = 1000
+"""Airflow maps over 1,024 at most; what is left over is the next run's."""
+
+
+class LookForNewExposures(BaseOperator):
+    """Bring the ledger up to date with the source; cut the work into chunks.
+
+    Parameters
+    ----------
+    tonight
+        Look at tonight and at what the night before left, instead of the run's own night.
+    steps_when_idle
+        Names of the later steps that run even when there is nothing to do.
+    """
+
+    def __init__(
+        self, *, tonight: bool, steps_when_idle: Sequence[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tonight = tonight
+        self.steps_when_idle = steps_when_idle
+
+    def execute(self, context: Context) -> list[list[str]]:
+        """Give the chunks: lists of names of units.
+
+        With nothing to do, all later steps are skipped here and now: left to the scheduler, the
+        skipping takes one of its rounds a step, and tonight's next run waits for it.
+        """
+        night = None if self.tonight else night_of_run(context)
+        backbone = open_for_run(context)
+        chunks: list[list[str]] = []
+        for day_obs in unfinished_nights(backbone) if night is None else [night]:
+            arrivals = receive_arrivals(backbone, day_obs)
+            log.info(
+                "action=look-for-new-exposures day_obs=%s %s%d exposures to work on, %d finished, "
+                "%d waiting",
+                day_obs,
+                "" if arrivals.work else "nothing to do: ",
+                len(arrivals.work),
+                arrivals.finished,
+                len(arrivals.waiting),
+            )
+            chunks += _cut(arrivals.work, backbone.policy.chunk_exposures)
+        if len(chunks) > MOST_CHUNKS:
+            log.warning("action=look-for-new-exposures left_over=%d", len(chunks) - MOST_CHUNKS)
+        if not chunks:
+            idle = self.get_flat_relative_ids(upstream=False) - set(self.steps_when_idle)
+            raise DownstreamTasksSkipped(tasks=sorted(idle))
+        return chunks[:MOST_CHUNKS]
+
+
+def _cut(units: list[str], size: int) -> list[list[str]]:
+    rest = iter(units)
+    return list(iter(lambda: list(itertools.islice(rest, size)), []))

@@ -1,0 +1,394 @@
+"""What the flows need of the world: six ports, each with a fake and a real hook.
+
+Every method may raise the ``Transient`` error of its port when the service does not answer.
+Every method that changes something may be called again after a crash with the same effect as once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, BinaryIO, Protocol
+
+from dbb.model.delivery import Delivery, State
+from dbb.model.digest import Digest
+from dbb.model.exposure import ExposureFacts, Unit
+from dbb.model.instrument import Detector
+from dbb.model.manifest import Manifest
+from dbb.model.names import Did
+from dbb.model.quarantine import Decision, Refusal
+
+READ_BYTES = 4 * 1024 * 1024
+"""Size of the pieces in which files are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Describe a file as a listing shows it: its name below the root, size and time (UTC)."""
+
+    name: str
+    size_bytes: int
+    modified_at: dt.datetime
+
+
+class Writer(Protocol):
+    """Take the bytes of a file that becomes visible when its context ends well."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append bytes; return how many."""
+
+
+class Store(Protocol):
+    """Keep files at one endpoint, named by path below its root."""
+
+    @property
+    def url(self) -> str:
+        """Give the root's URL, without a slash at the end."""
+
+    def url_of(self, name: str) -> str:
+        """Give the URL of a file."""
+
+    def list_files(self, prefix: str) -> Iterator[StoredFile]:
+        """List the files below a folder, in the order of their names.
+
+        ``prefix`` ends with ``/`` (or is empty); ``raw/`` never matches ``rawother/``. Files still
+        being written and links are not shown. Names come as they are, safe or not.
+        """
+
+    def stat(self, name: str) -> StoredFile | None:
+        """Describe one file, or None where there is none."""
+
+    def open(self, name: str, *, cold: bool = False) -> AbstractContextManager[BinaryIO]:
+        """Open a file for reading (seekable).
+
+        ``cold`` drops it from the page cache first, so that the disk is read and not memory.
+
+        Raises
+        ------
+        MissingCopy
+            If it is not there, or is no regular file.
+        """
+
+    def create(self, name: str) -> AbstractContextManager[Writer]:
+        """Write a file whole or not at all, replacing one of the same name.
+
+        It is durable and visible under its name when the context ends without an error, and leaves
+        nothing behind when it ends with one.
+        """
+
+    def move(self, name: str, new_name: str) -> None:
+        """Rename a file within the store; no-op when only ``new_name`` is there.
+
+        Raises
+        ------
+        MissingCopy
+            If neither is there.
+        """
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete files; those already gone are no error. Empty folders go too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Hold what the inspector found in one raw file."""
+
+    header: Mapping[str, Any]
+    checksums_present: bool
+
+
+class Inspector(Protocol):
+    """Judge raw files."""
+
+    def inspect_image(self, name: str, data: bytes, unit: Unit, detector: Detector) -> Image:
+        """Check one FITS file: structure, checksums where present, header identity = name.
+
+        Raises
+        ------
+        TruncatedFile, UnreadableFits, FitsChecksumMismatch
+            If the bytes are damaged.
+        IdentityMismatch
+            If the header names another exposure or detector.
+        """
+
+    def translate(self, name: str, header: Mapping[str, Any], unit: Unit) -> ExposureFacts:
+        """Make the exposure's facts of one image's header.
+
+        Raises
+        ------
+        UntranslatableHeader
+            If it cannot be done.
+        """
+
+
+@dataclass(frozen=True)
+class BundleIndex:
+    """Hold what Butler needs to know of a bundle.
+
+    Parameters
+    ----------
+    member_name, member_data
+        The index file that goes into the bundle.
+    refs
+        By detector name, the ``ref`` of the manifest's entry.
+    universe, records
+        As in the manifest.
+    """
+
+    member_name: str
+    member_data: bytes
+    refs: dict[str, dict[str, Any]]
+    universe: dict[str, Any]
+    records: dict[str, list[dict[str, Any]]]
+
+
+class Indexer(Protocol):
+    """Write Butler's index of a bundle, with no registry at hand."""
+
+    def index(
+        self, unit: Unit, facts: ExposureFacts, members: Mapping[str, str], run: str
+    ) -> BundleIndex:
+        """Describe a bundle whose ``members`` map detector names to names in the zip."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """Say what Rucio shall know of one bundle: both its files, and the Rucio dataset."""
+
+    manifest: Manifest
+    manifest_digest: Digest
+
+    @property
+    def dataset(self) -> Did:
+        """Name the Rucio dataset."""
+        return Did(self.manifest.scope, self.manifest.unit.rucio_dataset)
+
+
+class RuleState(StrEnum):
+    """How far Rucio is with a rule."""
+
+    WAITING = "waiting"
+    """Replicating, injecting, or waiting for approval."""
+    OK = "ok"
+    """Every lock is satisfied."""
+    STUCK = "stuck"
+    """Rucio tries again by itself, but something is wrong."""
+    GONE = "gone"
+    """Rucio knows no such rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """Hold the state of a rule and Rucio's reason."""
+
+    state: RuleState
+    reason: str = ""
+
+
+class Catalog(Protocol):
+    """Know replicas and rules: Rucio."""
+
+    def register(self, entries: Sequence[CatalogEntry], rse: str) -> None:
+        """Register bundles and manifests at an RSE, attach them to their datasets, close these.
+
+        Raises
+        ------
+        ConflictingDuplicate
+            If Rucio knows a file of that name with other bytes.
+        """
+
+    def ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+        """Make sure that a rule brings each Rucio dataset to an RSE; give the rules' ids."""
+
+    def rules(self, rule_ids: Sequence[str]) -> dict[str, RuleStatus]:
+        """Ask how far rules are."""
+
+    def replicas(self, dids: Sequence[Did]) -> dict[Did, dict[str, str]]:
+        """List where files are available: by file, RSE to physical name."""
+
+    def declare_bad(self, dids: Sequence[Did], rse: str, reason: str) -> None:
+        """Say that replicas at an RSE are damaged or gone; Rucio fetches them anew by its rules.
+
+        Replicas that are declared already are no error.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LandedBundle:
+    """Name a verified bundle at an endpoint: its manifest, and the URL of the zip."""
+
+    manifest: Manifest
+    url: str
+
+
+class Repository(Protocol):
+    """Serve datasets to users: one Butler repository."""
+
+    def ingest(self, bundles: Sequence[LandedBundle]) -> dict[str, Exception]:
+        """Insert dimension records, then ingest every bundle whole, in as few calls as can be.
+
+        Each exposure appears whole or not at all. Bundles that are there already are no-ops.
+
+        Returns
+        -------
+        dict
+            By unit name, the error of each bundle that Butler refused (``IngestRefused``); the
+            others are in. At most two extra ingest calls are spent on finding a refused one.
+        """
+
+    def find_ingested(self, manifests: Sequence[Manifest]) -> set[str]:
+        """Name the units all of whose datasets the repository has."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """Hold one unit as the ledger knows it.
+
+    Parameters
+    ----------
+    unit, kind, instrument, day_obs, obs_id, part
+        What it is; ``kind`` is ``raw`` here.
+    expected, arrived
+        Numbers of detectors.
+    missing
+        Full names of expected detectors that are not in the bundle (known once it is made).
+    changed_at
+        When its set of files last grew (UTC).
+    manifest_sha256, bundle
+        Identity of the manifest and of the bundle, once made.
+    gate
+        ``passed``, ``failed`` or empty: what the night's expectations said.
+    """
+
+    unit: str
+    kind: str
+    instrument: str
+    day_obs: int
+    obs_id: str
+    part: int
+    expected: int
+    arrived: int
+    missing: tuple[str, ...]
+    changed_at: dt.datetime
+    manifest_sha256: str = ""
+    bundle: Digest | None = None
+    gate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEvent:
+    """Hold one step of a delivery's history (``old_state`` is empty for the first)."""
+
+    unit: str
+    endpoint: str
+    version: int
+    at: dt.datetime
+    old_state: str
+    new_state: State
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationResult:
+    """Hold the outcome of an expectation suite over a night's exposure records.
+
+    ``detail`` is JSON: for each expectation its name, the column and the units that fail it.
+    """
+
+    day_obs: int
+    instrument: str
+    suite: str
+    at: dt.datetime
+    exposures: int
+    failed: int
+    detail: str
+
+
+class Ledger(Protocol):
+    """Remember how far everything is: the tables of schema ``dbb``."""
+
+    def note_units(self, rows: Sequence[UnitRow]) -> None:
+        """Insert units, or update what changes while files arrive (never the identity)."""
+
+    def units(self, names: Sequence[str]) -> dict[str, UnitRow]:
+        """Read units by name; unknown ones are left out."""
+
+    def units_of_night(self, instrument: str, day_obs: int) -> list[UnitRow]:
+        """Read the units of a night, in the order of their names."""
+
+    def seal_unit(self, unit: str, manifest: Manifest, facts: ExposureFacts) -> None:
+        """Record the bundle's and manifest's identity, the missing detectors and the facts.
+
+        Raises
+        ------
+        ConflictingDuplicate
+            If the unit is sealed already with another manifest.
+        """
+
+    def set_gate(self, verdicts: Mapping[str, bool | None]) -> None:
+        """Record what the night's expectations said of units; None has them judged again."""
+
+    def facts_of(self, units: Sequence[str]) -> dict[str, ExposureFacts]:
+        """Read the exposure facts of units."""
+
+    def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
+        """Read deliveries by unit and endpoint."""
+
+    def expect(self, units: Sequence[str], endpoint: str, reason: str) -> None:
+        """Open deliveries in state ``expected``; those that exist stay as they are."""
+
+    def advance(
+        self, units: Sequence[str], endpoint: str, old: State, new: State, reason: str
+    ) -> set[str]:
+        """Move deliveries that are in ``old`` to ``new``, each with one event; name those moved.
+
+        ``verified`` also records the time of the reading.
+
+        Raises
+        ------
+        ForbiddenTransition
+            If no delivery may go that way.
+        """
+
+    def set_rules(self, rules: Mapping[str, str], endpoint: str) -> None:
+        """Record the rule that brings each unit to an endpoint."""
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Put rows into quarantine; those held or rejected already stay as they are.
+
+        A row that was released or superseded, and is refused again, is held again.
+        """
+
+    def refusals(
+        self,
+        *,
+        day_obs: int | None = None,
+        unit: str | None = None,
+        decision: Decision | None = Decision.HELD,
+    ) -> list[Refusal]:
+        """Read quarantine rows, oldest first."""
+
+    def decide(self, refusal_ids: Sequence[str], decision: Decision, by: str) -> int:
+        """Record a decision on rows that are held; give their number."""
+
+    def note_expectations(
+        self, day_obs: int, instrument: str, suite: str, exposures: int, failed: int, detail: str
+    ) -> None:
+        """Store the outcome of an expectation suite."""
+
+    def expectations(self, day_obs: int) -> list[ExpectationResult]:
+        """Read the outcomes of a night's expectation suites, newest first."""
+
+    def events(self, unit: str) -> list[DeliveryEvent]:
+        """Read the history of a unit, in order."""
+
+
+class Clock(Protocol):
+    """Tell the time."""
+
+    def now(self) -> dt.datetime:
+        """Give the time, aware, in UTC."""

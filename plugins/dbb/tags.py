@@ -1,0 +1,16 @@
+"""The closed set of tags by which operators filter the list of DAGs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Tag(StrEnum):
+    """Say what a DAG is about; each member states what is then true."""
+
+    RAW = "raw"
+    """It moves raw exposures."""
+    NIGHTLY = "nightly"
+    """It has one run for each observing night, and can be backfilled."""
+    LIVE = "live"
+    """It runs while the telescope observes."""

@@ -1,0 +1,103 @@
+"""Joining settings, hooks and flows: the one place that knows which hook stands behind a port.
+
+Clients are imported when their port is first used: what only reads the ledger never pays for Butler
+or Rucio, whose imports take seconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from dbb.flows.backbone import Backbone
+from dbb.hooks.instruments import load_instruments
+from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.ports import Catalog, Indexer, Inspector, Repository, Store
+from dbb.settings import Settings
+
+if TYPE_CHECKING:
+    from dbb.hooks.rucio_catalog import RucioCatalog
+
+
+class _WhenUsed:
+    """Open a port when one of its methods is first asked for."""
+
+    def __init__(self, open_port: Callable[[], object]) -> None:
+        self._open_port = open_port
+
+    @cached_property
+    def _port(self) -> object:
+        return self._open_port()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class SystemClock:
+    """Tell the machine's time."""
+
+    def now(self) -> dt.datetime:
+        """Give the time, aware, in UTC."""
+        return dt.datetime.now(dt.UTC)
+
+
+def open_ledger(settings: Settings, actor: str) -> SqlLedger:
+    """Open the ledger of an installation; ``actor`` signs the history."""
+    return SqlLedger(open_engine(settings.value("DBB_LEDGER_URL")), SystemClock(), actor)
+
+
+def open_catalog(settings: Settings) -> RucioCatalog:
+    """Open the Rucio client of an installation."""
+    from dbb.hooks.rucio_catalog import RucioCatalog  # noqa: PLC0415 - a slow import
+
+    return RucioCatalog(
+        host=settings.value("DBB_RUCIO_HOST"),
+        account=settings.value("DBB_RUCIO_ACCOUNT"),
+        username=settings.value("DBB_RUCIO_USER"),
+        password=settings.value("DBB_RUCIO_PASSWORD"),
+    )
+
+
+def open_backbone(settings: Settings, actor: str) -> Backbone:
+    """Open the ledger of an installation, and every other port when it is used.
+
+    Call it inside a task, never when a DAG file is read. Nothing opened here may cross a fork.
+    """
+    instruments = load_instruments()
+
+    def inspector() -> Inspector:
+        from dbb.hooks.fits_inspector import FitsInspector  # noqa: PLC0415 - a slow import
+
+        return FitsInspector(instruments)
+
+    def indexer() -> Indexer:
+        from dbb.hooks.butler_indexer import ButlerIndexer  # noqa: PLC0415 - a slow import
+
+        return ButlerIndexer(instruments.values())
+
+    @cache
+    def store(endpoint: str) -> Store:
+        from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+        return open_store(settings.resolve(settings.endpoint(endpoint).store_url))
+
+    @cache
+    def repository(endpoint: str) -> Repository:
+        from dbb.hooks.butler_repository import ButlerRepository  # noqa: PLC0415 - a slow import
+
+        return ButlerRepository(settings.resolve(settings.endpoint(endpoint).butler))
+
+    return Backbone(
+        policy=settings.raw,
+        instruments=instruments,
+        rses={name: endpoint.rse for name, endpoint in settings.endpoints.items()},
+        ledger=open_ledger(settings, actor),
+        clock=SystemClock(),
+        catalog=cast(Catalog, _WhenUsed(lambda: open_catalog(settings))),
+        inspector=cast(Inspector, _WhenUsed(inspector)),
+        indexer=cast(Indexer, _WhenUsed(indexer)),
+        store=store,
+        repository=repository,
+    )

@@ -1,0 +1,202 @@
+"""Every DAG file: it loads, it is light, an operator can read it, and it is accounted for."""
+
+import json
+
+import pytest
+
+from dbb.settings import Settings
+from dbb.tags import Tag
+
+DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
+"""Every file of ``dags/`` and the DAG that it defines."""
+
+STEPS = {
+    "look_for_new_exposures",
+    "check_and_land_exposures",
+    "judge_exposure_records",
+    "register_in_rucio",
+    "publish_at_usdf",
+    "wait_for_copies_at_frdf",
+    "publish_at_frdf",
+    "release_summit_copies",
+    "report_the_night",
+    "tell_of_failed_steps",
+}
+
+DESCRIBE = """
+import json, os, sys, time
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.serialization.serialized_objects import DagSerialization
+folder = os.environ["AIRFLOW__CORE__DAGS_FOLDER"]
+bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+dags = {}
+for dag in bag.dags.values():
+    again = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+    dags[dag.dag_id] = {
+        "file": os.path.basename(dag.fileloc), "doc_md": dag.doc_md, "tags": sorted(dag.tags),
+        "description": dag.description, "catchup": dag.catchup, "runs": dag.max_active_runs,
+        "params": {name: dag.params.get_param(name).description for name in dag.params},
+        "timetable": type(again.timetable).__name__, "periodic": again.timetable.periodic,
+        "tasks": {
+            task.task_id: {
+                "pool": task.pool, "queue": task.queue, "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
+                "weight": task.priority_weight, "retries": task.retries,
+                "policy": bool(again.get_task(task.task_id).has_retry_policy),
+                "timeout": bool(task.execution_timeout),
+                "upstream": sorted(task.upstream_task_ids),
+                "outlets": [asset.name for asset in task.outlets],
+                "type": task.task_type,
+            }
+            for task in dag.tasks
+        },
+    }
+print(json.dumps({"errors": bag.import_errors, "dags": dags}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bag(run_airflow_code):
+    return json.loads(run_airflow_code(DESCRIBE).splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def dags(bag):
+    return bag["dags"]
+
+
+def test_every_file_loads(bag):
+    assert bag["errors"] == {}
+
+
+def test_every_file_is_accounted_for(dags, request):
+    folder = request.config.rootpath / "dags"
+    assert {path.name for path in folder.glob("*.py")} == set(DAG_IDS)
+    assert {dag["file"]: name for name, dag in dags.items()} == DAG_IDS
+
+
+def test_dag_files_are_wiring_only(request):
+    for path in (request.config.rootpath / "dags").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 90, path.name
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_an_operator_finds_a_manual_in_the_ui(dags, name):
+    manual = dags[name]["doc_md"]
+    for heading in ("What it does", "Parameters", "When it is red", "Backfill"):
+        assert heading in manual
+    for param, description in dags[name]["params"].items():
+        assert f"`{param}`" in manual
+        assert description
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_tags_come_from_the_closed_set(dags, name):
+    assert dags[name]["tags"]
+    assert set(dags[name]["tags"]) <= set(Tag)
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_every_step_has_a_pool_a_time_limit_and_the_projects_retry_policy(dags, name):
+    for step in dags[name]["tasks"].values():
+        assert step["pool"] == "raw"
+        assert step["timeout"]
+        assert step["policy"]
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_the_steps_are_named_as_sentences(dags, name):
+    assert set(dags[name]["tasks"]) == STEPS
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_every_endpoint_has_its_steps_queue_and_asset(dags, name):
+    settings = Settings.load()
+    tasks = dags[name]["tasks"]
+    for endpoint in settings.raw.publishers:
+        step = tasks[f"publish_at_{endpoint}"]
+        assert step["queue"] == settings.endpoint(endpoint).queue
+        assert step["outlets"] == [f"raw published at {endpoint}"]
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_one_endpoint_that_fails_does_not_keep_the_others_from_being_released(dags, name):
+    release = dags[name]["tasks"]["release_summit_copies"]
+    assert release["rule"] == "all_done"
+    assert {"publish_at_frdf", "publish_at_usdf"} <= set(release["upstream"])
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_a_failed_step_is_seen_although_later_steps_go_on(dags, name):
+    watcher = dags[name]["tasks"]["tell_of_failed_steps"]
+    assert watcher["rule"] == "one_failed"
+    assert set(watcher["upstream"]) == STEPS - {"tell_of_failed_steps"}
+
+
+def test_nights_can_be_backfilled_and_outages_are_caught_up(dags):
+    assert dags["raw_transfer"]["timetable"] == "CronPartitionTimetable"
+    assert dags["raw_transfer"]["periodic"] is True
+    assert dags["raw_transfer"]["catchup"] is True
+
+
+def test_tonight_has_one_run_at_a_time_and_goes_before_other_nights(dags):
+    tonight, nights = dags["raw_tonight"], dags["raw_transfer"]
+    assert tonight["runs"] == 1
+    assert tonight["timetable"] == "AssetOrTimeSchedule"
+    heaviest = sum(step["weight"] for step in nights["tasks"].values())
+    assert all(step["weight"] > heaviest for step in tonight["tasks"].values())
+
+
+HEAVY = ("lsst", "rucio", "great_expectations", "pandas", "numpy", "astropy", "boto3", "sqlalchemy")
+PARSE = """
+import json, runpy, sys, time
+import airflow.sdk, airflow.triggers.base, dbb, yaml
+before = set(sys.modules)
+started = time.process_time()
+runpy.run_path(sys.argv[1] if len(sys.argv) > 1 else {path!r})
+print(json.dumps({{
+    "cpu_s": time.process_time() - started,
+    "heavy": sorted({{name.split(".")[0] for name in set(sys.modules) - before}} & set({heavy!r})),
+}}))
+"""
+
+
+@pytest.mark.parametrize("file", DAG_IDS)
+def test_reading_a_dag_file_imports_no_client(run_airflow_code, request, record_property, file):
+    root = request.config.rootpath
+    code = PARSE.format(path=str(root / "dags" / file), heavy=HEAVY)
+    told = json.loads(run_airflow_code(code, PYTHONPATH=str(root / "plugins")).splitlines()[-1])
+    record_property("cpu_s", told["cpu_s"])
+    assert told["heavy"] == []
+
+
+FIRST_NIGHTS = """
+import datetime as dt, runpy
+dag = runpy.run_path({path!r}, init_globals=None)
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.serialization.serialized_objects import DagSerialization
+bag = BundleDagBag(dag_folder={path!r}, bundle_path={folder!r}, bundle_name="dags-folder")
+timetable = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["raw_transfer"])).timetable
+from airflow.timetables.base import TimeRestriction
+import pendulum
+first = timetable.next_dagrun_info_v2(
+    last_dagrun_info=None,
+    restriction=TimeRestriction(pendulum.datetime(2026, 11, 22), None, True),
+)
+print(first.run_after.isoformat(), first.partition_key)
+for latest in (pendulum.datetime(2026, 11, 24), pendulum.datetime(2026, 11, 23, 12, 0)):
+    infos = timetable.iter_partition_dagrun_infos(
+        earliest=pendulum.datetime(2026, 11, 21), latest=latest
+    )
+    print(*[info.partition_key for info in infos])
+"""
+
+
+def test_the_partition_key_is_the_night_that_has_just_ended(run_airflow_code, request):
+    folder = request.config.rootpath / "dags"
+    code = FIRST_NIGHTS.format(path=str(folder / "raw_transfer.py"), folder=str(folder))
+    scheduled, whole, short = run_airflow_code(
+        code, PYTHONPATH=str(folder.parent / "plugins")
+    ).splitlines()[-3:]
+    assert scheduled == "2026-11-22T12:30:00+00:00 20261121"
+    assert whole == "20261121 20261122 20261123"
+    assert short == "20261121 20261122"

@@ -1,0 +1,90 @@
+"""Give tests a sandbox of their own, started at the first need and stopped at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.envfile import read_env
+from sandbox.layout import Layout
+from sandbox.lifecycle import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """Hold a sandbox in a state folder of its own, apart from the developer's."""
+
+    state: Path
+
+    def command(self, *words: str) -> str:
+        """Run ``./sandbox WORDS`` on this state folder."""
+        env = {**os.environ, "DBB_SANDBOX_DIR": str(self.state)}
+        done = subprocess.run(
+            [str(ROOT / "sandbox"), *words], check=False, env=env, capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.fail(f"./sandbox {' '.join(words)}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The variables that clients read."""
+        return read_env(self.state / "env")
+
+    def stop(self, service: str) -> None:
+        """Stop one service, as its failure would."""
+        manager = Sandbox(Layout(root=ROOT, state=self.state))
+        next(s for s in manager.services if s.name == service).stop()
+
+    def running(self) -> set[str]:
+        """Name the services whose process file is there."""
+        return {file.stem for file in (self.state / "run").glob("*.json")}
+
+
+@pytest.fixture(scope="session")
+def _sandbox_process() -> Iterator[Callable[[str], RunningSandbox]]:
+    """Start groups of services on demand; the last session to use them stops what tests started.
+
+    Sessions share one state folder, so that a second one need not wait for a start; each holds a
+    shared lock on it while it runs. A sandbox that someone started by hand is left running.
+    """
+    sandbox = RunningSandbox(ROOT / os.environ.get("DBB_SANDBOX_TEST_DIR", ".sandbox-test"))
+    sandbox.state.mkdir(exist_ok=True, mode=0o700)
+    started_by_tests = sandbox.state / "started-by-tests"
+    with (sandbox.state / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if not sandbox.running():
+            started_by_tests.touch()
+
+        def need(group: str) -> RunningSandbox:
+            sandbox.command("up", "--only", group)
+            return sandbox
+
+        yield need
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another session goes on; it stops them
+        if started_by_tests.exists():
+            sandbox.command("down")
+            started_by_tests.unlink()
+
+
+@pytest.fixture(scope="session")
+def sandbox(_sandbox_process: Callable[[str], RunningSandbox]) -> RunningSandbox:
+    """Give PostgreSQL, memcached, Rucio and the copy service; `.env` has the addresses."""
+    return _sandbox_process("storage")
+
+
+@pytest.fixture(scope="session")
+def sandbox_airflow(_sandbox_process: Callable[[str], RunningSandbox]) -> RunningSandbox:
+    """Give the same sandbox with Airflow added."""
+    return _sandbox_process("storage,airflow")

@@ -1,0 +1,285 @@
+"""What every catalogue promises: the one in memory passes the same suite as a real Rucio.
+
+The tests see a catalogue through a *bench*, which also shows what no flow may look at.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+
+from dbb.digests import digest_bytes
+from dbb.errors import ConflictingDuplicate, Misconfigured
+from dbb.model.exposure import Unit
+from dbb.model.manifest import Entry, Manifest
+from dbb.model.names import Did, SafeName
+from dbb.ports import Catalog, CatalogEntry, RuleState, RuleStatus, Store
+
+ACTIVITY = "Nightly"
+SCOPE = "raw"
+CYCLES = 60
+"""How often the daemons may run until a rule has come true; a real transfer takes a few."""
+
+
+class CatalogBench(Protocol):
+    """A catalogue with two RSEs and everything that makes its rules come true."""
+
+    catalog: Catalog
+    archive: str
+    receiver: str
+
+    def store(self, rse: str) -> Store:
+        """Give the store of an RSE; files lie there as ``scope/name``."""
+
+    def cycle(self) -> None:
+        """Run the daemons once."""
+
+    def is_open(self, dataset: Did) -> bool:
+        """Say whether a dataset takes files."""
+
+    def content(self, dataset: Did) -> set[Did]:
+        """List the files of a dataset."""
+
+    def metadata(self, did: Did) -> dict[str, Any]:
+        """Read the metadata of a file."""
+
+    def remove_rule(self, rule_id: str) -> None:
+        """Have a rule expire."""
+
+
+def entry_of(unit: Unit, data: bytes = b"bundle") -> CatalogEntry:
+    """Make the entry of a bundle with these bytes."""
+    digest = digest_bytes(data)
+    manifest = Manifest(
+        unit=unit,
+        scope=SCOPE,
+        bundle=digest,
+        entries=(Entry(SafeName("a.fits"), digest, {"id": "1"}),),
+        missing=(),
+        universe={},
+        records={},
+    )
+    return CatalogEntry(manifest, digest_bytes(manifest.data))
+
+
+def files_of(entry: CatalogEntry) -> tuple[Did, Did]:
+    """Name the bundle and the manifest of an entry."""
+    unit = entry.manifest.unit
+    return Did(SCOPE, unit.bundle_name), Did(SCOPE, unit.manifest_name)
+
+
+def lay_down(entry: CatalogEntry, store: Store, data: bytes = b"bundle") -> None:
+    """Put the bundle and the manifest where their RSE has them."""
+    for did, content in zip(files_of(entry), (data, entry.manifest.data), strict=True):
+        with store.create(f"{did.scope}/{did.name}") as writer:
+            writer.write(content)
+
+
+def wait_for(bench: CatalogBench, rule_id: str, *states: RuleState) -> RuleStatus:
+    """Run the daemons until a rule is in one of some states."""
+    for _ in range(CYCLES):
+        status = bench.catalog.rules([rule_id])[rule_id]
+        if status.state in states:
+            return status
+        bench.cycle()
+    raise AssertionError(status)
+
+
+class CatalogConformance:
+    """The promises of ``dbb.ports.Catalog``; the fixture ``bench`` gives the catalogue."""
+
+    @pytest.fixture
+    def units(self) -> Iterator[Unit]:
+        """Give units that no test before had: a real catalogue never forgets."""
+        return _new_units()
+
+    @pytest.fixture
+    def entry(self, units: Iterator[Unit]) -> CatalogEntry:
+        return entry_of(next(units))
+
+    def test_registered_files_are_at_their_rse(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        bench.catalog.register([entry], bench.archive)
+        replicas = bench.catalog.replicas(files_of(entry))
+        assert list(replicas) == list(files_of(entry))
+        for did, places in replicas.items():
+            assert list(places) == [bench.archive]
+            assert places[bench.archive].endswith(f"/{SCOPE}/{did.name}")
+
+    def test_a_file_nobody_registered_is_nowhere(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        bundle, manifest = files_of(entry)
+        assert bench.catalog.replicas([bundle, manifest]) == {bundle: {}, manifest: {}}
+        assert bench.catalog.replicas([]) == {}
+
+    def test_the_dataset_is_closed_and_holds_both_files(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        bench.catalog.register([entry], bench.archive)
+        assert bench.content(entry.dataset) == set(files_of(entry))
+        assert not bench.is_open(entry.dataset)
+
+    def test_rubins_tools_find_their_metadata_on_the_bundle_only(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        bench.catalog.register([entry], bench.archive)
+        bundle, manifest = files_of(entry)
+        labels = bench.metadata(bundle)
+        assert (labels["rubin_butler"], labels["rubin_sidecar"]) == ("zip_file", "")
+        assert "rubin_butler" not in bench.metadata(manifest)
+
+    def test_registering_twice_is_registering_once(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        for _ in range(2):
+            bench.catalog.register([entry], bench.archive)
+            assert bench.content(entry.dataset) == set(files_of(entry))
+            assert not bench.is_open(entry.dataset)
+
+    def test_known_and_new_entries_may_come_together(
+        self, bench: CatalogBench, units: Iterator[Unit]
+    ) -> None:
+        entries = [entry_of(next(units)) for _ in range(3)]
+        bench.catalog.register(entries[:1], bench.archive)
+        bench.catalog.register(entries, bench.archive)
+        for entry in entries:
+            assert bench.content(entry.dataset) == set(files_of(entry))
+            assert not bench.is_open(entry.dataset)
+
+    def test_no_entries_are_no_work(self, bench: CatalogBench) -> None:
+        bench.catalog.register([], bench.archive)
+        assert bench.catalog.ensure_rules([], bench.receiver, ACTIVITY) == {}
+        assert bench.catalog.rules([]) == {}
+
+    @pytest.mark.parametrize("data", [b"other", b"another size"])
+    def test_other_bytes_under_a_known_name_are_a_conflict_that_names_the_file(
+        self, bench: CatalogBench, entry: CatalogEntry, data: bytes
+    ) -> None:
+        bench.catalog.register([entry], bench.archive)
+        other = entry_of(entry.manifest.unit, data)
+        with pytest.raises(ConflictingDuplicate) as caught:
+            bench.catalog.register([other], bench.archive)
+        assert str(files_of(entry)[0]) in str(caught.value)
+        bench.catalog.register([entry], bench.archive)  # the first stays as it was
+
+    def test_a_second_rse_is_a_second_replica(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        bench.catalog.register([entry], bench.archive)
+        bench.catalog.register([entry], bench.receiver)
+        for places in bench.catalog.replicas(files_of(entry)).values():
+            assert set(places) == {bench.archive, bench.receiver}
+
+    def test_an_unknown_rse_is_a_fault_of_the_installation(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        with pytest.raises(Misconfigured):
+            bench.catalog.register([entry], "NOWHERE")
+        bench.catalog.register([entry], bench.archive)
+        with pytest.raises(Misconfigured):
+            bench.catalog.ensure_rules([entry.dataset], "NOWHERE", ACTIVITY)
+
+    def test_a_rule_for_an_unknown_dataset_is_refused(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        with pytest.raises(Misconfigured):
+            bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+
+    def test_there_is_one_rule_for_each_dataset_and_rse(
+        self, bench: CatalogBench, units: Iterator[Unit]
+    ) -> None:
+        entries = [entry_of(next(units)) for _ in range(3)]
+        datasets = [entry.dataset for entry in entries]
+        bench.catalog.register(entries, bench.archive)
+        first = bench.catalog.ensure_rules(datasets[:2], bench.receiver, ACTIVITY)
+        again = bench.catalog.ensure_rules(datasets, bench.receiver, ACTIVITY)
+        assert list(first) == datasets[:2]
+        assert set(again) == set(datasets)
+        assert len(set(again.values())) == 3
+        assert first.items() <= again.items()
+        assert bench.catalog.ensure_rules(datasets, bench.receiver, ACTIVITY) == again
+
+    def test_a_rule_brings_both_files_to_its_rse(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        assert wait_for(bench, rules[entry.dataset], RuleState.OK) == RuleStatus(RuleState.OK)
+        for did, places in bench.catalog.replicas(files_of(entry)).items():
+            assert set(places) == {bench.archive, bench.receiver}
+            assert bench.store(bench.receiver).stat(f"{SCOPE}/{did.name}") is not None
+        again = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        assert again == rules
+
+    def test_a_replica_that_was_declared_bad_is_fetched_again(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        wait_for(bench, rules[entry.dataset], RuleState.OK)
+        bundle, _ = files_of(entry)
+        place = bench.store(bench.receiver)
+        good = _content(place, bundle)
+        with place.create(f"{SCOPE}/{bundle.name}") as writer:
+            writer.write(b"x" * len(good))
+        bench.catalog.declare_bad([bundle], bench.receiver, "digest-mismatch")
+        bench.catalog.declare_bad([bundle], bench.receiver, "digest-mismatch")
+        for _ in range(CYCLES):
+            if _content(place, bundle) == good:
+                break
+            bench.cycle()
+        assert _content(place, bundle) == good
+        wait_for(bench, rules[entry.dataset], RuleState.OK)
+
+    def test_a_rule_that_waits_says_so(self, bench: CatalogBench, entry: CatalogEntry) -> None:
+        bench.catalog.register([entry], bench.archive)
+        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        status = bench.catalog.rules(list(rules.values()))[rules[entry.dataset]]
+        assert status.state in {RuleState.WAITING, RuleState.STUCK}
+        assert status.reason
+
+    def test_a_rule_without_a_source_gets_stuck_and_says_why(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        bench.catalog.register([entry], bench.archive)  # and nothing lies there
+        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        status = wait_for(bench, rules[entry.dataset], RuleState.STUCK)
+        assert status.reason
+
+    @pytest.mark.parametrize("rule_id", ["0" * 32, "no rule's id", ""])
+    def test_an_unknown_rule_is_gone(self, bench: CatalogBench, rule_id: str) -> None:
+        assert bench.catalog.rules([rule_id])[rule_id].state is RuleState.GONE
+
+    def test_a_removed_rule_is_gone_and_can_be_made_again(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        wait_for(bench, rules[entry.dataset], RuleState.OK)
+        bench.remove_rule(rules[entry.dataset])
+        wait_for(bench, rules[entry.dataset], RuleState.GONE)
+        again = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        assert again != rules
+
+
+def _new_units() -> Iterator[Unit]:
+    chosen = random.SystemRandom()
+    while True:
+        day = f"{chosen.randrange(2030, 2099)}{chosen.randrange(1, 13):02d}{chosen.randrange(1, 29):02d}"
+        yield Unit.parse(f"LSSTCam/{day}/MC_O_{day}_{chosen.randrange(100_000):06d}")
+
+
+def _content(store: Store, did: Did) -> bytes:
+    name = f"{SCOPE}/{did.name}"
+    if store.stat(name) is None:
+        return b""
+    with store.open(name) as stream:
+        return stream.read()

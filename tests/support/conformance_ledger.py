@@ -1,0 +1,228 @@
+"""What every ledger must do, whatever database it lies in: run with a fixture ``ledger``."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import itertools
+import threading
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from dbb.errors import ConflictingDuplicate, ForbiddenTransition, SchemaOutOfDate
+from dbb.hooks.ledger import SqlLedger
+from dbb.model.delivery import State
+from dbb.model.digest import Digest
+from dbb.model.exposure import Unit
+from dbb.model.manifest import Entry, Manifest
+from dbb.model.names import SafeName
+from dbb.model.quarantine import Decision, Refusal
+from dbb.ports import UnitRow
+from support.fake_clock import FixedClock
+from support.fake_images import MemoryInspector
+from support.tiny_camera import unit_name
+
+NOW = dt.datetime(2026, 11, 22, 4, 0, 0, 123456, tzinfo=dt.UTC)
+UNIT, OTHER = unit_name(1), unit_name(2)
+
+__all__ = [
+    "test_a_decision_is_taken_once",
+    "test_a_delivery_moves_only_from_the_state_that_was_named",
+    "test_a_forbidden_step_is_refused_before_the_database_is_asked",
+    "test_a_ledger_of_another_schema_is_refused",
+    "test_a_refusal_is_one_row_however_often_it_happens",
+    "test_a_sealed_unit_changes_only_until_a_copy_is_verified",
+    "test_a_unit_reads_back_as_it_was_noted",
+    "test_each_step_is_one_event_and_the_history_cannot_be_changed",
+    "test_expecting_twice_is_once",
+    "test_facts_read_back_as_they_were_translated",
+    "test_migrating_twice_is_once",
+    "test_noting_a_unit_again_never_touches_what_is_sealed",
+    "test_of_many_workers_one_wins_each_step",
+    "test_only_what_is_published_is_available",
+    "test_reading_back_is_remembered_with_its_time",
+]
+
+
+def row(name: str = UNIT) -> UnitRow:
+    return UnitRow(
+        unit=name,
+        kind="raw",
+        instrument="LSSTCam",
+        day_obs=20261121,
+        obs_id=name.rsplit("/", 1)[-1],
+        part=1,
+        expected=3,
+        arrived=2,
+        missing=(),
+        changed_at=NOW,
+    )
+
+
+def manifest(name: str = UNIT, sha256: str = "a" * 64) -> Manifest:
+    digest = Digest(5, sha256, "00000001", "00000002")
+    return Manifest(
+        unit=Unit.parse(name),
+        scope="raw",
+        bundle=digest,
+        entries=(Entry(SafeName("x.fits"), digest, {"id": "1"}),),
+        missing=("R22_S11",),
+        universe={},
+        records={},
+    )
+
+
+def facts(name: str = UNIT):
+    header = {"EXPTIME": 30, "FILTER": "r_57", "IMGTYPE": "science"}
+    return MemoryInspector().translate(name, header, Unit.parse(name))
+
+
+def opened(ledger: SqlLedger, *names: str) -> list[str]:
+    units = list(names or (UNIT,))
+    ledger.note_units([row(name) for name in units])
+    ledger.expect(units, "usdf", "seen")
+    return units
+
+
+def test_a_unit_reads_back_as_it_was_noted(ledger):
+    ledger.note_units([row()])
+    assert ledger.units([UNIT, "unknown"]) == {UNIT: row()}
+    assert ledger.units_of_night("LSSTCam", 20261121) == [row()]
+    assert ledger.units_of_night("LATISS", 20261121) == []
+
+
+def test_noting_a_unit_again_never_touches_what_is_sealed(ledger):
+    opened(ledger)
+    ledger.note_units([dataclasses.replace(row(), arrived=3)])
+    assert ledger.units([UNIT])[UNIT].arrived == 3
+    ledger.seal_unit(UNIT, manifest(), facts())
+    sealed = ledger.units([UNIT])[UNIT]
+    ledger.note_units([dataclasses.replace(row(), arrived=9, expected=9)])
+    assert ledger.units([UNIT])[UNIT] == sealed
+    assert sealed.missing == ("R22_S11",)
+    assert sealed.bundle == manifest().bundle
+
+
+def test_a_sealed_unit_changes_only_until_a_copy_is_verified(ledger):
+    opened(ledger)
+    ledger.seal_unit(UNIT, manifest(), facts())
+    ledger.seal_unit(UNIT, manifest(), facts())
+    ledger.seal_unit(UNIT, manifest(sha256="b" * 64), facts())
+    ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "landed")
+    ledger.advance([UNIT], "usdf", State.ARRIVED, State.VERIFIED, "read back")
+    ledger.seal_unit(UNIT, manifest(sha256="b" * 64), facts())
+    with pytest.raises(ConflictingDuplicate):
+        ledger.seal_unit(UNIT, manifest(sha256="c" * 64), facts())
+    assert ledger.units([UNIT])[UNIT].bundle.sha256 == "b" * 64
+
+
+def test_facts_read_back_as_they_were_translated(ledger):
+    opened(ledger)
+    odd = dataclasses.replace(facts(), can_see_sky=None, airmass=None)
+    ledger.seal_unit(UNIT, manifest(), odd)
+    assert ledger.facts_of([UNIT]) == {UNIT: odd}
+
+
+def test_expecting_twice_is_once(ledger):
+    opened(ledger)
+    ledger.expect([UNIT], "usdf", "again")
+    delivery = ledger.deliveries([UNIT])[UNIT, "usdf"]
+    assert (delivery.state, delivery.version, delivery.reason) == (State.EXPECTED, 0, "seen")
+    assert len(ledger.events(UNIT)) == 1
+
+
+def test_a_delivery_moves_only_from_the_state_that_was_named(ledger):
+    units = opened(ledger, UNIT, OTHER)
+    assert ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "came") == {UNIT}
+    assert ledger.advance(units, "usdf", State.EXPECTED, State.ARRIVED, "came") == {OTHER}
+    assert ledger.advance(units, "usdf", State.EXPECTED, State.ARRIVED, "came") == set()
+    assert ledger.advance(units, "frdf", State.EXPECTED, State.ARRIVED, "came") == set()
+
+
+def test_a_forbidden_step_is_refused_before_the_database_is_asked(ledger):
+    opened(ledger)
+    with pytest.raises(ForbiddenTransition):
+        ledger.advance([UNIT], "usdf", State.EXPECTED, State.PUBLISHED, "no")
+
+
+def test_reading_back_is_remembered_with_its_time(ledger):
+    opened(ledger)
+    ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "landed")
+    assert ledger.deliveries([UNIT])[UNIT, "usdf"].verified_at is None
+    ledger.advance([UNIT], "usdf", State.ARRIVED, State.VERIFIED, "read back")
+    ledger.advance([UNIT], "usdf", State.VERIFIED, State.REGISTERED, "known")
+    assert ledger.deliveries([UNIT])[UNIT, "usdf"].verified_at == FixedClock().now()
+
+
+def test_each_step_is_one_event_and_the_history_cannot_be_changed(ledger):
+    opened(ledger)
+    ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "landed")
+    events = ledger.events(UNIT)
+    assert [(e.version, e.old_state, e.new_state, e.actor) for e in events] == [
+        (0, "", State.EXPECTED, "test"),
+        (1, "expected", State.ARRIVED, "test"),
+    ]
+    for change in ("update delivery_event set reason = 'x'", "delete from delivery_event"):
+        with pytest.raises(DBAPIError, match="append-only"), ledger.engine.begin() as connection:
+            connection.execute(text(change))
+
+
+def test_only_what_is_published_is_available(ledger):
+    opened(ledger)
+    ledger.seal_unit(UNIT, manifest(), facts())
+    road = [State.EXPECTED, State.ARRIVED, State.VERIFIED, State.REGISTERED, State.PUBLISHED]
+    for old, new in itertools.pairwise(road):
+        with ledger.engine.begin() as connection:
+            assert connection.execute(text("select * from available")).all() == []
+        ledger.advance([UNIT], "usdf", old, new, "on")
+    with ledger.engine.begin() as connection:
+        assert connection.execute(text("select unit from available")).scalars().all() == [UNIT]
+
+
+def test_a_refusal_is_one_row_however_often_it_happens(ledger):
+    refusal = Refusal("r1", UNIT, 20261121, "summit", "x", "q/x", "code", "why", "do", NOW)
+    ledger.refuse([refusal])
+    ledger.refuse([dataclasses.replace(refusal, found_at=NOW + dt.timedelta(days=1))])
+    assert ledger.refusals() == [refusal]
+    assert ledger.refusals(unit=UNIT, day_obs=20261121) == [refusal]
+    assert ledger.refusals(unit=OTHER) == ledger.refusals(day_obs=20261120) == []
+
+
+def test_a_decision_is_taken_once(ledger):
+    refusal = Refusal("r1", UNIT, 20261121, "summit", "x", "q/x", "code", "why", "do", NOW)
+    ledger.refuse([refusal])
+    assert ledger.decide(["r1"], Decision.REJECTED, "ana") == 1
+    assert ledger.decide(["r1"], Decision.RELEASED, "bo") == 0
+    assert ledger.refusals() == []
+    [decided] = ledger.refusals(decision=None)
+    assert (decided.decision, decided.decided_by) == (Decision.REJECTED, "ana")
+
+
+def test_migrating_twice_is_once(ledger):
+    assert ledger.migrate() == 0
+    ledger.check()
+
+
+def test_a_ledger_of_another_schema_is_refused(ledger):
+    with ledger.engine.begin() as connection:
+        connection.execute(text("insert into schema_migration values (999, 'future', '')"))
+    with pytest.raises(SchemaOutOfDate):
+        ledger.check()
+
+
+def test_of_many_workers_one_wins_each_step(ledger):
+    units = opened(ledger, *(unit_name(number) for number in range(1, 21)))
+    wins: list[set[str]] = []
+
+    def work():
+        wins.append(ledger.advance(units, "usdf", State.EXPECTED, State.ARRIVED, "me"))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(wins) == 4
+    assert sorted(unit for won in wins for unit in won) == units

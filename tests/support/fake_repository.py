@@ -1,0 +1,71 @@
+"""A Butler repository in memory: whole exposures or nothing, and a count of what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dbb.errors import IngestRefused
+from dbb.model.manifest import Manifest
+from dbb.ports import LandedBundle, Store
+
+
+class MemoryRepository:
+    """Serve datasets, each known by its ``DatasetRef`` id.
+
+    Parameters
+    ----------
+    stores
+        Where bundles may lie. With none, nobody looks whether their bytes are there.
+    """
+
+    def __init__(self, *stores: Store) -> None:
+        self.stores = stores
+        self.refused: dict[str, str] = {}
+        """By unit, the words in which its bundle will be refused; tests fill it."""
+        self.ingest_calls = 0
+        self.datasets: dict[str, str] = {}
+        """What a reader sees: by dataset id, the URL of its bundle and the member's name."""
+
+    def ingest(self, bundles: Sequence[LandedBundle]) -> dict[str, Exception]:
+        """Insert every bundle whole; give the error of each that is refused, by unit."""
+        self.ingest_calls += 1
+        errors: dict[str, Exception] = {}
+        for bundle in bundles:
+            unit = str(bundle.manifest.unit)
+            why = self.refused.get(unit) or self._why_not(bundle)
+            if why:
+                errors[unit] = IngestRefused.for_bundle(bundle.url, why)
+                continue
+            self.datasets.update(_datasets(bundle))
+        return errors
+
+    def find_ingested(self, manifests: Sequence[Manifest]) -> set[str]:
+        """Name the units all of whose datasets are here."""
+        return {
+            str(manifest.unit)
+            for manifest in manifests
+            if all(entry.ref and entry.ref["id"] in self.datasets for entry in manifest.images)
+        }
+
+    def _why_not(self, bundle: LandedBundle) -> str:
+        """Find what is wrong with a bundle; a wrong one changes nothing."""
+        if not bundle.manifest.images:
+            return "it holds no image"
+        for dataset_id, place in _datasets(bundle).items():
+            if self.datasets.get(dataset_id, place) != place:
+                return f"dataset {dataset_id} is here from {self.datasets[dataset_id]}"
+        for store in self.stores:
+            if bundle.url.startswith(store.url + "/"):
+                found = store.stat(bundle.url.removeprefix(store.url + "/"))
+                size_bytes = found.size_bytes if found else None
+                expected = bundle.manifest.bundle.size_bytes
+                return "" if size_bytes == expected else f"it has {size_bytes} bytes"
+        return "no store of the repository has it" if self.stores else ""
+
+
+def _datasets(bundle: LandedBundle) -> dict[str, str]:
+    return {
+        entry.ref["id"]: f"{bundle.url}#{entry.name}"
+        for entry in bundle.manifest.images
+        if entry.ref is not None
+    }

@@ -1,0 +1,116 @@
+"""A whole backbone in memory: stores, Rucio and two Butlers that promise what the real ones do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from dbb.flows.arrivals import Arrivals, receive_arrivals
+from dbb.flows.backbone import Backbone
+from dbb.flows.gating import apply_gate, find_ungated
+from dbb.flows.landing import land_units
+from dbb.flows.publishing import publish_units
+from dbb.flows.registration import register_units
+from dbb.flows.releasing import release_units
+from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.model.day_obs import DayObs
+from dbb.model.delivery import State
+from dbb.model.endpoint import RawPolicy
+from support.fake_catalog import MemoryCatalog
+from support.fake_clock import FixedClock
+from support.fake_images import MemoryIndexer, MemoryInspector
+from support.fake_repository import MemoryRepository
+from support.fake_store import MemoryStore
+from support.faults import Schedule, faulty
+from support.tiny_camera import TINY
+
+T = TypeVar("T")
+NIGHT = DayObs(20261121)
+
+POLICY = RawPolicy(
+    instruments=("LSSTCam",),
+    scope="raw",
+    run="{instrument}/raw/all",
+    source="summit",
+    archive="usdf",
+    receivers=("frdf",),
+    copies_before_release=2,
+    incomplete_after_s=3600,
+    settle_s=2,
+    chunk_exposures=10,
+    activity="Nightly",
+)
+
+
+@dataclass
+class World:
+    """Hold what outlives a process: stores, services and databases.
+
+    Parameters
+    ----------
+    ledger_url
+        Database of the ledger.
+    """
+
+    ledger_url: str = "sqlite://"
+    clock: FixedClock = field(default_factory=FixedClock)
+    policy: RawPolicy = POLICY
+
+    def __post_init__(self) -> None:
+        self.stores = {name: MemoryStore(name, self.clock) for name in ("summit", "usdf", "frdf")}
+        self.catalog = MemoryCatalog({"USDF": self.stores["usdf"], "FRDF": self.stores["frdf"]})
+        self.repositories = {name: MemoryRepository(self.stores[name]) for name in ("usdf", "frdf")}
+        self.ledger = SqlLedger(open_engine(self.ledger_url), self.clock, "test")
+        self.ledger.migrate()
+
+    @property
+    def summit(self) -> MemoryStore:
+        return self.stores["summit"]
+
+    def backbone(self, schedule: Schedule | None = None) -> Backbone:
+        """Open the ports, as a new process does; all of them share a schedule of faults."""
+
+        def port(real: T) -> T:
+            return real if schedule is None else faulty(real, schedule)
+
+        return Backbone(
+            policy=self.policy,
+            instruments={"LSSTCam": TINY},
+            rses={"summit": "", "usdf": "USDF", "frdf": "FRDF"},
+            ledger=port(self.ledger),
+            clock=self.clock,
+            catalog=port(self.catalog),
+            inspector=MemoryInspector(),
+            indexer=MemoryIndexer(),
+            store=lambda name: port(self.stores[name]),
+            repository=lambda name: port(self.repositories[name]),
+        )
+
+    def settle(self, seconds: float = 10) -> None:
+        """Let files come to rest."""
+        self.clock.advance(seconds)
+
+    def state(self, unit: str, endpoint: str) -> State | None:
+        delivery = self.ledger.deliveries([unit]).get((unit, endpoint))
+        return None if delivery is None else delivery.state
+
+    def codes(self, unit: str | None = None) -> list[str]:
+        return sorted(item.code for item in self.ledger.refusals(unit=unit))
+
+
+def run_night(
+    world: World, schedule: Schedule | None = None, *, broken: dict[str, str] | None = None
+) -> Arrivals:
+    """Do what one run of the DAG does, step by step."""
+    backbone = world.backbone(schedule)
+    arrivals = receive_arrivals(backbone, NIGHT)
+    land_units(backbone, arrivals.work)
+    judged = [row.unit for row, _ in find_ungated(backbone, arrivals.work)]
+    failures = {unit: why for unit, why in (broken or {}).items() if unit in judged}
+    apply_gate(backbone, judged, failures)
+    register_units(backbone, arrivals.work)
+    publish_units(backbone, arrivals.work, "usdf")
+    world.catalog.run_daemons()
+    publish_units(backbone, arrivals.work, "frdf")
+    release_units(backbone, arrivals.work)
+    return arrivals

@@ -1,0 +1,181 @@
+"""Triggers, run in an event loop of their own over a backbone in memory."""
+
+import asyncio
+import threading
+
+import pytest
+
+from dbb.errors import CatalogUnavailable
+from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.gating import apply_gate
+from dbb.flows.landing import land_units
+from dbb.flows.registration import register_units
+from dbb.triggers import arrivals, asking, copies
+from dbb.triggers.arrivals import ArrivalTrigger
+from dbb.triggers.copies import CopiesTrigger
+from support.tiny_camera import take_exposure
+from support.world import NIGHT, World
+
+FUTURE = "2999-01-01T00:00:00+00:00"
+PAST = "2020-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def world(monkeypatch):
+    world = World()
+
+    async def ask(question):
+        return question(world.backbone())
+
+    monkeypatch.setattr(arrivals, "ask", ask)
+    monkeypatch.setattr(copies, "ask", ask)
+    return world
+
+
+@pytest.fixture
+def between(monkeypatch):
+    """Replace the pause between two looks by steps of the test; the last one ends the trigger."""
+
+    class Enough(Exception):
+        pass
+
+    def install(*steps):
+        left = list(steps)
+
+        async def pause(_seconds):
+            if not left:
+                raise Enough
+            left.pop(0)()
+
+        monkeypatch.setattr(asyncio, "sleep", pause)
+
+    install.enough = Enough
+    return install
+
+
+def events(trigger, enough=()):
+    async def collect():
+        found = []
+        try:
+            async for event in trigger.run():
+                found.append(event.payload)  # noqa: PERF401 - what came before the end counts
+        except enough:
+            pass
+        return found
+
+    return asyncio.run(collect())
+
+
+def register(world, numbers):
+    units = [take_exposure(world.summit, number) for number in numbers]
+    world.settle()
+    backbone = world.backbone()
+    receive_arrivals(backbone, NIGHT)
+    land_units(backbone, units)
+    apply_gate(backbone, units, {})
+    register_units(backbone, units)
+    return units
+
+
+def nothing():
+    pass
+
+
+def test_an_exposure_that_has_come_to_rest_wakes_the_dag_once(world, between):
+    def arrive():
+        take_exposure(world.summit, 1)
+        world.settle()
+
+    between(arrive, nothing, nothing)
+    assert events(ArrivalTrigger(), between.enough) == [{"fresh": 1}]
+
+
+def test_an_exposure_that_is_still_arriving_wakes_nobody(world, between):
+    between(lambda: take_exposure(world.summit, 1), nothing)
+    assert events(ArrivalTrigger(), between.enough) == []
+
+
+def test_more_files_of_an_exposure_wake_the_dag_again(world, between):
+    def more():
+        take_exposure(world.summit, 1)
+        world.settle()
+
+    between(more, more)
+    assert len(events(ArrivalTrigger(), between.enough)) == 2
+
+
+def test_a_copy_that_came_wakes_the_dag(world, between):
+    register(world, [1, 2])
+    between(world.catalog.run_daemons, nothing)
+    assert events(ArrivalTrigger(), between.enough) == [{"fresh": 2}, {"fresh": 2}]
+
+
+def test_a_service_that_is_away_does_not_end_the_watch(world, between, monkeypatch):
+    state = {"away": True}
+    real = arrivals.find_news
+
+    def find_news(backbone):
+        if state["away"]:
+            raise CatalogUnavailable.for_call("rules", "connection refused")
+        return real(backbone)
+
+    monkeypatch.setattr(arrivals, "find_news", find_news)
+
+    def come_back():
+        take_exposure(world.summit, 1)
+        world.settle()
+        state["away"] = False
+
+    between(nothing, come_back)
+    assert events(ArrivalTrigger(), between.enough) == [{"fresh": 1}]
+
+
+def test_waiting_ends_when_every_copy_has_come(world, between):
+    units = register(world, [1, 2])
+    between(nothing, world.catalog.run_daemons)
+    (counts,) = events(CopiesTrigger(units=units, endpoint="frdf", until=FUTURE))
+    assert counts["ok"] == 2
+    assert counts["waiting"] == 0
+
+
+def test_waiting_ends_with_patience_and_tells_what_is_missing(world):
+    units = register(world, [1, 2])
+    (counts,) = events(CopiesTrigger(units=units, endpoint="frdf", until=PAST))
+    assert counts["waiting"] == 2
+
+
+def test_waiting_outlasts_a_catalogue_that_is_away(world, between, monkeypatch):
+    units = register(world, [1])
+    real = copies.ask_rules
+    answers = [CatalogUnavailable.for_call("rules", "503")]
+
+    def ask_rules(*arguments):
+        if answers:
+            raise answers.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(copies, "ask_rules", ask_rules)
+    between(world.catalog.run_daemons)
+    (counts,) = events(CopiesTrigger(units=units, endpoint="frdf", until=FUTURE))
+    assert counts["ok"] == 1
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        ArrivalTrigger(poll_s=7.0),
+        CopiesTrigger(units=["a"], endpoint="frdf", until=FUTURE, poll_s=1.0),
+    ],
+)
+def test_a_trigger_is_made_anew_from_what_airflow_stores(trigger):
+    path, arguments = trigger.serialize()
+    assert path == f"{type(trigger).__module__}.{type(trigger).__name__}"
+    assert type(trigger)(**arguments).serialize() == (path, arguments)
+
+
+def test_questions_are_answered_outside_the_event_loop(monkeypatch):
+    monkeypatch.setattr(asking, "_backbone", lambda: "backbone")
+    main = threading.get_ident()
+    answer = asyncio.run(asking.ask(lambda backbone: (backbone, threading.get_ident())))
+    assert answer[0] == "backbone"
+    assert answer[1] != main
