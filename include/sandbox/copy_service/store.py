@@ -130,7 +130,7 @@ class JobStore:
             row = db.execute(
                 "SELECT file.*, job.verify, job.overwrite FROM file JOIN job USING (job_id) "
                 "WHERE file.state = 'SUBMITTED' AND file.blocked = 0 "
-                f"AND file.link NOT IN ({marks}) ORDER BY job.priority DESC, file_id LIMIT 1",  # noqa: S608 - only ?
+                f"AND file.link NOT IN ({marks}) ORDER BY job.priority DESC, file_id LIMIT 1",
                 saturated,
             ).fetchone()
             if row is None:

@@ -110,12 +110,12 @@ class Postgres(Service):
         roles = sorted(set(DATABASES.values()))
         script = [
             f"SELECT 'CREATE ROLE {role} LOGIN PASSWORD ''{self.allotted.secret(role)}''' "
-            f"WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec"  # noqa: S608 - our own names
+            f"WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec"
             for role in roles
         ]
         script += [
             f"SELECT 'CREATE DATABASE {database} OWNER {owner}' "
-            f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec"  # noqa: S608
+            f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec"
             for database, owner in DATABASES.items()
         ]
         for site in sites.BUTLERS:

@@ -23,7 +23,7 @@ from dbb.errors import (
 )
 from dbb.flows.backbone import Backbone
 from dbb.flows.exposure_files import ExposureFiles, read_expected_sensors
-from dbb.flows.manifests import read_manifest
+from dbb.flows.manifests import read_manifests
 from dbb.flows.refusing import refuse_file, refuse_unit
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import Delivery, State
@@ -143,7 +143,7 @@ class _Night:
         if not files.is_due(self.now, self.backbone.policy.settle_s):
             return
         parts = self.parts.get(str(files.obs_id), [])
-        sealed = [row for row in parts if row.manifest_sha256]
+        sealed = [row for row in parts if row.manifest_sha256 and not self._comes_again(row)]
         unit = Unit(self.instrument.name, files.obs_id, len(sealed) + 1)
         for stranger in files.strangers:
             self._refuse(str(unit), [stranger], _why_strange(stranger.name))
@@ -154,6 +154,11 @@ class _Night:
             expected = self._expected(unit, files)
         if files.images.keys() & expected or files.headers.keys() & expected or not sealed:
             self._note(unit, files, expected)
+
+    def _comes_again(self, row: UnitRow) -> bool:
+        """Say whether a bundle was made and not believed: the unit is then landed anew."""
+        state = _state(self.deliveries, row.unit, self.backbone.policy.source)
+        return state in (State.EXPECTED, State.QUARANTINED)
 
     def _expected(self, unit: Unit, files: ExposureFiles) -> set[str]:
         document = files.sensors_document
@@ -216,10 +221,12 @@ class _Night:
         again = files.of((files.images.keys() | files.headers.keys()) - expected)
         if files.sensors_document is not None:
             again.append(files.sensors_document)
-        for row in sealed:
-            if _state(self.deliveries, row.unit, source) is not State.RELEASED:
-                continue  # not a duplicate but the original, which waits for its release
-            manifest = read_manifest(self.backbone, row)
+        # Files of a part that is not released are no duplicates but the originals.
+        released = [
+            row for row in sealed if _state(self.deliveries, row.unit, source) is State.RELEASED
+        ]
+        archive = self.backbone.policy.archive
+        for row, manifest in read_manifests(self.backbone, released, archive, State.PUBLISHED):
             known = {str(entry.name): entry.digest for entry in manifest.entries}
             for file in [file for file in again if file.name.rsplit("/", 1)[-1] in known]:
                 settle_duplicate(self.backbone, row, file, known[file.name.rsplit("/", 1)[-1]])

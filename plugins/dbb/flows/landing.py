@@ -5,7 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from dbb.errors import ConflictingDuplicate, DbbError, DigestMismatch, MissingCopy
+from dbb.errors import (
+    BadDocument,
+    ConflictingDuplicate,
+    Damaged,
+    DigestMismatch,
+    MissingCopy,
+)
 from dbb.flows.backbone import Backbone
 from dbb.flows.bundling import BundleMaker, FilesRefused, refused_names
 from dbb.flows.exposure_files import ExposureFiles, read_expected_sensors
@@ -51,9 +57,25 @@ _OUTCOMES = {
 
 def _land(backbone: Backbone, row: UnitRow) -> tuple[State, str]:
     """Bring one unit to the archive; tell what becomes of its delivery at the source."""
-    unit = Unit.parse(row.unit)
     if row.manifest_sha256 and _is_landed(backbone, row):
         return _believe(backbone, row)
+    try:
+        return _bundle(backbone, row)
+    except FilesRefused as refusal:
+        for file, error in refusal.refused:
+            refuse_file(backbone, row.unit, row.day_obs, file, error)
+        return State.QUARANTINED, f"refused {refused_names(refusal.refused)}"
+    except ConflictingDuplicate as error:
+        refuse_unit(backbone, row.unit, row.day_obs, backbone.policy.source, error)
+        return State.QUARANTINED, error.message
+    except (Damaged, BadDocument) as error:  # the copy that was made, or what it was made of
+        refuse_unit(backbone, row.unit, row.day_obs, backbone.policy.archive, error)
+        return State.EXPECTED, f"is landed again: {error.message}"
+
+
+def _bundle(backbone: Backbone, row: UnitRow) -> tuple[State, str]:
+    """Make the bundle of a unit and read it back."""
+    unit = Unit.parse(row.unit)
     files = _list_files(backbone, unit)
     expected = _expected(backbone, unit, files)
     whole = files.whole_detectors & expected
@@ -62,14 +84,7 @@ def _land(backbone: Backbone, row: UnitRow) -> tuple[State, str]:
         held = any(item.name for item in backbone.ledger.refusals(unit=row.unit))
         state = State.QUARANTINED if held else State.EXPECTED
         return state, "some of its files left the source again"
-    try:
-        _write(backbone, BundleMaker(backbone, unit, files, expected), unit)
-    except FilesRefused as refusal:
-        for file, error in refusal.refused:
-            refuse_file(backbone, row.unit, row.day_obs, file, error)
-        return State.QUARANTINED, f"refused {refused_names(refusal.refused)}"
-    except ConflictingDuplicate as error:
-        return _refuse(backbone, row, error)
+    _write(backbone, BundleMaker(backbone, unit, files, expected), unit)
     sealed = backbone.ledger.units([row.unit])[row.unit]
     verify_bundle(backbone, read_manifest(backbone, sealed, cold=True), backbone.policy.archive)
     return _believe(backbone, sealed)
@@ -136,8 +151,3 @@ def _supersede(backbone: Backbone, row: UnitRow) -> None:
         if item.name in bundled or (item.code == "incomplete-exposure" and not row.missing)
     ]
     backbone.ledger.decide(settled, Decision.SUPERSEDED, f"bundle of {row.unit}")
-
-
-def _refuse(backbone: Backbone, row: UnitRow, error: DbbError) -> tuple[State, str]:
-    refuse_unit(backbone, row.unit, row.day_obs, backbone.policy.source, error)
-    return State.QUARANTINED, error.message

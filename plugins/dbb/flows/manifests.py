@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 
 from dbb.digests import digest_stream
-from dbb.errors import DigestMismatch
+from dbb.errors import DigestMismatch, MissingCopy
 from dbb.flows.backbone import Backbone
+from dbb.flows.refusing import refuse_unit
+from dbb.model.delivery import State
 from dbb.model.exposure import Unit
 from dbb.model.manifest import MAX_BYTES, Manifest
 from dbb.ports import UnitRow
@@ -32,6 +35,24 @@ def read_manifest(
     if found != row.manifest_sha256:
         raise DigestMismatch.for_copy(store.url_of(name), row.manifest_sha256, found)
     return Manifest.parse(data, name)
+
+
+def read_manifests(
+    backbone: Backbone, rows: Iterable[UnitRow], endpoint: str, state: State
+) -> Iterator[tuple[UnitRow, Manifest]]:
+    """Read the manifests of units that are in one state at an endpoint.
+
+    A unit whose manifest is gone or damaged there becomes ``suspect`` and is left out: it costs
+    none of its neighbours.
+    """
+    for row in rows:
+        try:
+            manifest = read_manifest(backbone, row, endpoint)
+        except (MissingCopy, DigestMismatch) as error:
+            refuse_unit(backbone, row.unit, row.day_obs, endpoint, error)
+            backbone.ledger.advance([row.unit], endpoint, state, State.SUSPECT, error.message)
+        else:
+            yield row, manifest
 
 
 def verify_bundle(backbone: Backbone, manifest: Manifest, endpoint: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy
 from dbb.flows.backbone import Backbone
-from dbb.flows.manifests import read_manifest, verify_bundle
+from dbb.flows.manifests import read_manifest, read_manifests, verify_bundle
 from dbb.flows.refusing import refuse_unit
 from dbb.flows.registration import ask_rules
 from dbb.model.delivery import State
@@ -114,11 +114,10 @@ def _close_refusals(backbone: Backbone, units: Sequence[str], endpoint: str) -> 
 
 def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[str]:
     store = backbone.store(endpoint)
-    bundles = []
-    for row in rows:
-        manifest = read_manifest(backbone, row, endpoint)
-        url = store.url_of(backbone.stored_name(manifest.unit.bundle_name))
-        bundles.append(LandedBundle(manifest, url))
+    bundles = [
+        LandedBundle(manifest, store.url_of(backbone.stored_name(manifest.unit.bundle_name)))
+        for _, manifest in read_manifests(backbone, rows, endpoint, State.REGISTERED)
+    ]
     refused = backbone.repository(endpoint).ingest(bundles) if bundles else {}
     for row in rows:
         if row.unit in refused:
@@ -134,7 +133,7 @@ def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[s
         State.QUARANTINED,
         "the Butler repository refuses it",
     )
-    served = [row.unit for row in rows if row.unit not in refused]
+    served = [str(each.manifest.unit) for each in bundles if str(each.manifest.unit) not in refused]
     published = backbone.ledger.advance(
         served, endpoint, State.REGISTERED, State.PUBLISHED, "Butler serves every dataset"
     )

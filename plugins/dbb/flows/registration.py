@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dbb.digests import digest_bytes
 from dbb.errors import ConflictingDuplicate
 from dbb.flows.backbone import Backbone
-from dbb.flows.manifests import read_manifest
+from dbb.flows.manifests import read_manifests
 from dbb.flows.refusing import refuse_unit
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
@@ -51,17 +51,18 @@ def register_units(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
 
 
 def _register(backbone: Backbone, rows: Sequence[UnitRow]) -> set[str]:
-    entries = {}
-    for row in rows:
-        manifest = read_manifest(backbone, row)
-        entries[row.unit] = CatalogEntry(manifest, digest_bytes(manifest.data))
-    rse = backbone.rses[backbone.policy.archive]
+    archive = backbone.policy.archive
+    entries = {
+        row.unit: CatalogEntry(manifest, digest_bytes(manifest.data))
+        for row, manifest in read_manifests(backbone, rows, archive, State.VERIFIED)
+    }
+    rse = backbone.rses[archive]
     try:
         backbone.catalog.register(list(entries.values()), rse)
     except ConflictingDuplicate:
         entries = _register_singly(backbone, rows, entries, rse)
     return backbone.ledger.advance(
-        list(entries), backbone.policy.archive, State.VERIFIED, State.REGISTERED, "known to Rucio"
+        list(entries), archive, State.VERIFIED, State.REGISTERED, "known to Rucio"
     )
 
 
@@ -70,7 +71,7 @@ def _register_singly(
 ) -> dict[str, CatalogEntry]:
     """Find the unit that Rucio knows with other bytes; its neighbours go on."""
     good = {}
-    for row in rows:
+    for row in [row for row in rows if row.unit in entries]:
         try:
             backbone.catalog.register([entries[row.unit]], rse)
         except ConflictingDuplicate as error:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from dbb.flows.arrivals import settle_duplicate
 from dbb.flows.backbone import Backbone
-from dbb.flows.manifests import read_manifest
+from dbb.flows.manifests import read_manifests
 from dbb.model.delivery import State
-from dbb.model.exposure import Unit
+from dbb.model.manifest import Manifest
 from dbb.ports import UnitRow
 
 log = logging.getLogger(__name__)
@@ -47,10 +47,12 @@ def release_units(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
         How many were ``released``, and how many must be ``kept`` for now.
     """
     rows = find_releasable(backbone, units)
-    for row in rows:
-        _delete_sources(backbone, row)
+    archive = backbone.policy.archive
+    known = dict(read_manifests(backbone, rows, archive, State.PUBLISHED))
+    for row, manifest in known.items():
+        _delete_sources(backbone, row, manifest)
     done = backbone.ledger.advance(
-        [row.unit for row in rows],
+        [row.unit for row in known],
         backbone.policy.source,
         State.VERIFIED,
         State.RELEASED,
@@ -60,9 +62,8 @@ def release_units(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
     return {"released": len(done), "kept": len(units) - len(done)}
 
 
-def _delete_sources(backbone: Backbone, row: UnitRow) -> None:
-    unit = Unit.parse(row.unit)
-    manifest = read_manifest(backbone, row)
+def _delete_sources(backbone: Backbone, row: UnitRow, manifest: Manifest) -> None:
+    unit = manifest.unit
     known = {f"{unit.folder}/{entry.name}": entry.digest for entry in manifest.entries}
     unchanged = []
     for file in list(backbone.source.list_files(f"{unit.folder}/")):

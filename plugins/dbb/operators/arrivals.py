@@ -67,7 +67,7 @@ class LookForNewExposures(BaseOperator):
             log.warning("action=look-for-new-exposures left_over=%d", len(chunks) - MOST_CHUNKS)
         if not chunks:
             idle = self.get_flat_relative_ids(upstream=False) - set(self.steps_when_idle)
-            raise DownstreamTasksSkipped(tasks=sorted(idle))
+            raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
         return chunks[:MOST_CHUNKS]
 
 

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from dbb.errors import DigestMismatch
+from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.landing import land_units
 from dbb.model.delivery import State
 from dbb.model.manifest import Manifest
@@ -20,7 +20,7 @@ from support.tiny_camera import (
     sensors_name,
     take_exposure,
 )
-from support.world import World, run_night
+from support.world import NIGHT, World, run_night
 
 
 @pytest.fixture
@@ -351,9 +351,6 @@ def test_a_file_that_is_replaced_before_its_release_is_not_deleted_unread(world)
     unit = take_exposure(world.summit, 1)
     world.settle()
     backbone = world.backbone()
-    from dbb.flows.arrivals import receive_arrivals
-    from support.world import NIGHT
-
     land_units(backbone, receive_arrivals(backbone, NIGHT).work)
     put_detector(world.summit, unit, "R22_S11", EXPTIME=31.0)
     world.settle()
@@ -393,17 +390,32 @@ def test_a_bad_copy_is_fetched_again_and_published(world):
     assert world.codes() == []
 
 
-def test_a_landing_that_reads_back_wrong_is_not_believed(world):
-    unit = take_exposure(world.summit, 1)
+def test_a_landing_that_reads_back_wrong_is_not_believed_and_costs_only_itself(world):
+    bad, good = take_exposure(world.summit, 1), take_exposure(world.summit, 2)
     world.settle()
     real = world.stores["usdf"]
-    world.stores["usdf"] = BitFlippingStore(real, lambda name: name.endswith(".zip"))
-    with pytest.raises(DigestMismatch):
-        run_night(world)
-    assert world.state(unit, "usdf") is None
+    world.stores["usdf"] = BitFlippingStore(real, lambda name: name.endswith("_000001.zip"))
+    run_night(world)
+    assert published(world, good)
+    assert world.state(bad, "usdf") is None
+    assert world.codes(bad) == ["digest-mismatch"]
     world.stores["usdf"] = real
     run_night(world)
-    assert published(world, unit)
+    assert published(world, bad)
+    assert world.codes() == []
+
+
+def test_a_manifest_that_rots_in_the_archive_costs_only_its_own_exposure(world):
+    bad, good = take_exposure(world.summit, 1), take_exposure(world.summit, 2)
+    world.settle()
+    backbone = world.backbone()
+    land_units(backbone, receive_arrivals(backbone, NIGHT).work)
+    world.stores["usdf"].put(bundle(bad).replace(".zip", ".manifest.json"), b"{}")
+    run_night(world)
+    assert published(world, good)
+    assert world.state(bad, "usdf") is State.SUSPECT
+    assert world.codes(bad) == ["digest-mismatch"]
+    assert world.summit.stat(image_name(bad, "R22_S11"))
 
 
 def test_rot_on_the_disk_under_a_healthy_cache_is_seen_before_publishing(world):
