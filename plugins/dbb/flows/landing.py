@@ -10,6 +10,7 @@ from dbb.errors import (
     ConflictingDuplicate,
     Damaged,
     DigestMismatch,
+    IncompleteExposure,
     MissingCopy,
 )
 from dbb.flows.backbone import Backbone
@@ -139,7 +140,7 @@ def _believe(backbone: Backbone, row: UnitRow) -> tuple[State, str]:
 
 
 def _supersede(backbone: Backbone, row: UnitRow) -> None:
-    """Close the refusals of files whose good copy is now in a bundle."""
+    """Close the refusals that the good bundle answers."""
     unit = Unit.parse(row.unit)
     names = {str(unit), str(Unit(unit.instrument, unit.obs_id, max(1, unit.part - 1)))}
     manifest = read_manifest(backbone, row)
@@ -148,6 +149,8 @@ def _supersede(backbone: Backbone, row: UnitRow) -> None:
     settled = [
         item.refusal_id
         for item in held
-        if item.name in bundled or (item.code == "incomplete-exposure" and not row.missing)
+        if item.name in bundled
+        or (item.code == IncompleteExposure.code and not row.missing)
+        or (item.endpoint == backbone.policy.archive and item.unit == row.unit and not item.name)
     ]
     backbone.ledger.decide(settled, Decision.SUPERSEDED, f"bundle of {row.unit}")
