@@ -63,7 +63,7 @@ class Night:
     def transfer(self) -> None:
         """Trigger the DAG for the night and follow it to its end."""
         api = f"{self.env['DBB_AIRFLOW_URL']}/api/v2/dags/{DAG}"
-        token = self._token()
+        token = self.token()
         self._await_dag(api, token)
         run = rest.call(
             "POST",
@@ -101,7 +101,8 @@ class Night:
         path = os.pathsep.join(str(self.layout.root / each) for each in ("plugins", "include"))
         return {**os.environ, **self.env, "PYTHONPATH": path}
 
-    def _token(self) -> str:
+    def token(self) -> str:
+        """Log in to Airflow."""
         login = {
             "username": self.env["DBB_AIRFLOW_USER"],
             "password": self.env["DBB_AIRFLOW_PASSWORD"],

@@ -1,0 +1,41 @@
+"""How verdicts, standings and states look: always a symbol and a word, a colour besides."""
+
+from __future__ import annotations
+
+from dbb.flows.night import Standing, Verdict
+from dbb.model.delivery import State
+from dbb.web.markup import Html, sign
+
+_GOOD, _WAIT, _ACT, _NONE = ("✓", "good"), ("◌", "wait"), ("▲", "act"), ("–", "none")
+
+_LOOKS: dict[str, tuple[str, str]] = {
+    Verdict.SAFE: _GOOD,
+    Verdict.WAITING: _WAIT,
+    Verdict.ACT: _ACT,
+    Verdict.EMPTY: _NONE,
+    Standing.SAFE: _GOOD,
+    Standing.WAITING: _WAIT,
+    Standing.ACT: _ACT,
+    Standing.REJECTED: _NONE,
+    State.EXPECTED: _WAIT,
+    State.ARRIVED: _WAIT,
+    State.VERIFIED: _WAIT,
+    State.REGISTERED: _WAIT,
+    State.PUBLISHED: _GOOD,
+    State.RELEASED: _GOOD,
+    State.QUARANTINED: _ACT,
+    State.MISSING: _ACT,
+    State.SUSPECT: _ACT,
+    State.LOST: _ACT,
+}
+
+
+def kind_of(word: str) -> str:
+    """Give the kind of a verdict, standing or state: good, wait, act or none."""
+    return _LOOKS.get(word, _NONE)[1]
+
+
+def sign_of(word: str) -> Html:
+    """Show a verdict, standing or state; *not yet* where there is none."""
+    symbol, kind = _LOOKS.get(word, _NONE)
+    return sign(symbol, word or "not yet", kind)
