@@ -1,11 +1,14 @@
 """Airflow's cluster policy: earlier nights never take a slot from tonight.
 
-Airflow imports this file by its name from the plugins folder, in each of its processes.
+Airflow imports this file by its name from the plugins folder, in each of its processes; in the
+scheduler that is before the processes of tasks are forked from it, hence the imports below.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from dbb.preload import preload_in_scheduler
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 TONIGHTS_POOL = "raw"
 CATCHUP_POOL = "catchup"
+
+preload_in_scheduler()
 
 
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:

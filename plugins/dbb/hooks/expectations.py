@@ -151,8 +151,8 @@ def _columns(row: UnitRow, facts: ExposureFacts, instrument: Instrument) -> dict
 
 
 @cache
-def _library() -> Any:
-    """Import the library quietly."""
+def load_library() -> Any:
+    """Import Great Expectations, quietly and without its reports home."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations
@@ -166,7 +166,7 @@ def _validate(
     suite: Suite, rows: Sequence[dict[str, Any]], instrument: Instrument, path: Path
 ) -> dict[str, list[str]]:
     """Run the suite over a table; give, by title, the units that fail."""
-    library = _library()
+    library = load_library()
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from pandas import DataFrame
 
@@ -208,7 +208,7 @@ def _expectations(suite: Suite, instrument: Instrument, path: Path) -> Iterable[
         if "column_A" in arguments:
             arguments["ignore_row_if"] = "either_value_is_missing"
         try:
-            yield getattr(_library().expectations, kind)(**arguments)
+            yield getattr(load_library().expectations, kind)(**arguments)
         except ValueError as error:
             raise PolicyUnreadable.for_file(path.name, f"'{title}': {error}") from None
 
