@@ -7,6 +7,7 @@ its members, and whoever still carries its mark in the environment.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -22,6 +23,14 @@ _POLL_S = 0.05
 # Processes that this very command started: kept, so that their end is noticed and no warning is
 # given about those that outlive it.
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    """Tell Python that those which still run are meant to."""
+    for process in _CHILDREN.values():
+        if process.poll() is None:
+            process.returncode = 0
 
 
 @dataclass(frozen=True, slots=True)

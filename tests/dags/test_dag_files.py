@@ -46,6 +46,7 @@ for dag in bag.dags.values():
                 "upstream": sorted(task.upstream_task_ids),
                 "outlets": [asset.name for asset in task.outlets],
                 "type": task.task_type,
+                "links": again.get_task(task.task_id).extra_links,
             }
             for task in dag.tasks
         },
@@ -130,6 +131,14 @@ def test_a_failed_step_is_seen_although_later_steps_go_on(dags, name):
     watcher = dags[name]["tasks"]["tell_of_failed_steps"]
     assert watcher["rule"] == "one_failed"
     assert set(watcher["upstream"]) == STEPS - {"tell_of_failed_steps"}
+
+
+@pytest.mark.parametrize("name", DAG_IDS.values())
+def test_every_step_but_the_watcher_links_to_its_exposures_or_its_night(dags, name):
+    night = {"look_for_new_exposures", "report_the_night"}
+    for step, task in dags[name]["tasks"].items():
+        wanted = "The night" if step in night else "Exposures of this chunk"
+        assert task["links"] == ([] if step == "tell_of_failed_steps" else [wanted])
 
 
 def test_nights_can_be_backfilled_and_outages_are_caught_up(dags):

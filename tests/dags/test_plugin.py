@@ -29,6 +29,64 @@ def test_airflow_reads_one_plugin_and_replaces_no_module(run_airflow_code):
     assert told["policy"]
 
 
+WEIGHT = """
+import json, sys, time
+import airflow.plugins_manager
+sys.path.insert(0, {plugins!r})
+before, began = set(sys.modules), time.process_time()
+import dbb_plugin
+plugin = dbb_plugin.DbbPlugin()
+print(json.dumps({{
+    "cpu_s": time.process_time() - began, "modules": sorted(set(sys.modules) - before),
+}}))
+"""
+
+
+def test_the_plugin_costs_other_processes_next_to_nothing(run_airflow_code, request):
+    code = WEIGHT.format(plugins=str(request.config.rootpath / "plugins"))
+    told = json.loads(run_airflow_code(code).splitlines()[-1])
+    assert told["modules"] == ["dbb_plugin"]
+    assert told["cpu_s"] < 0.05
+
+
+SERVED = """
+import json, sys
+from airflow import plugins_manager
+[app] = [app for app in plugins_manager.get_fastapi_plugins()[0] if app["url_prefix"] == "/dbb"]
+told = {"links": sorted(link.name for link in plugins_manager.get_operator_extra_links()
+        if type(link).__module__ == "dbb.operators.links")}
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+whole = FastAPI()
+whole.mount(app["url_prefix"], app["app"])
+told["stranger"] = TestClient(whole).get("/dbb/night/20261121").status_code
+from airflow.api_fastapi.core_api.security import get_user
+from dbb.settings import Settings
+from dbb.wiring import open_ledger
+open_ledger(Settings.load(), "test").migrate()
+app["app"].dependency_overrides[get_user] = lambda: "anne"
+client = TestClient(whole)
+told["pages"] = [client.get(path).status_code for path in (
+    "/dbb/night/20261121", "/dbb/exposure/MC_O_20261121_000001")]
+told["heavy"] = sorted(set(sys.modules) & {
+    "lsst", "rucio", "boto3", "astropy", "great_expectations", "pandas"})
+told["errors"] = plugins_manager.get_import_errors()
+print(json.dumps(told))
+"""
+
+
+def test_the_api_server_serves_guarded_pages_without_butler_or_rucio(run_airflow_code, tmp_path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    told = json.loads(run_airflow_code(SERVED, DBB_LEDGER_URL=url).splitlines()[-1])
+    assert told == {
+        "links": ["Exposures of this chunk", "The night"],
+        "stranger": 401,
+        "pages": [200, 404],
+        "heavy": [],
+        "errors": {},
+    }
+
+
 POLICY = """
 import json
 from types import SimpleNamespace as Thing

@@ -5,15 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pytest
 
+from sandbox.allotted import Allotted
 from sandbox.envfile import read_env
 from sandbox.layout import Layout
 from sandbox.lifecycle import Sandbox
+from sandbox.seaweedfs import SeaweedFs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,3 +93,29 @@ def sandbox(_sandbox_process: Callable[[str], RunningSandbox]) -> RunningSandbox
 def sandbox_airflow(_sandbox_process: Callable[[str], RunningSandbox]) -> RunningSandbox:
     """Give the same sandbox with Airflow added."""
     return _sandbox_process("storage,airflow")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
+    """Give a real S3 server."""
+    layout = Layout(ROOT, tmp_path_factory.mktemp("seaweedfs"))
+    layout.make()
+    server = SeaweedFs(layout, Allotted.load(layout.allotted_file))
+    with warnings.catch_warnings():
+        # The server outlives the call that starts it, and is ended by its process id.
+        warnings.simplefilter("ignore", ResourceWarning)
+        server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: SeaweedFs, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give a bucket of the test's own, and the environment in which clients reach it."""
+    for key, value in s3_server.environment_of_clients().items():
+        monkeypatch.setenv(key, value)
+    name = uuid.uuid4().hex
+    boto3.session.Session().client(
+        "s3", endpoint_url=s3_server.environment_of_clients()["S3_ENDPOINT_URL"]
+    ).create_bucket(Bucket=name)
+    return name

@@ -7,8 +7,6 @@ import json
 import socket
 import threading
 import uuid
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +16,23 @@ from dbb.errors import DigestMismatch, MissingCopy, SettingMissing, StoreUnavail
 from dbb.hooks import s3_upload
 from dbb.hooks.s3_store import S3Store
 from dbb.hooks.stores import open_store
-from sandbox.allotted import Allotted
-from sandbox.layout import Layout
 from sandbox.seaweedfs import ACCESS_KEY, SeaweedFs
 from support.conformance_store import BIG_BYTES, Boom, StoreConformance, names, read, write
 
 BUCKET = "dbb"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
-    layout = Layout(Layout.find().root, tmp_path_factory.mktemp("seaweedfs"))
-    layout.make()
-    server = SeaweedFs(layout, Allotted.load(layout.allotted_file))
-    if reason := server.missing():
-        pytest.skip(reason)
-    with warnings.catch_warnings():
-        # The server outlives the call that starts it, and is ended by its process id.
-        warnings.simplefilter("ignore", ResourceWarning)
-        server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def environment(server: SeaweedFs, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, value in server.environment_of_clients().items():
+def environment(s3_server: SeaweedFs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in s3_server.environment_of_clients().items():
         monkeypatch.setenv(key, value)
 
 
 @pytest.fixture(scope="module")
-def first_store(server: SeaweedFs) -> S3Store:
+def first_store(s3_server: SeaweedFs) -> S3Store:
     """Make the bucket, and a client for all tests that leave it as it is: that takes a while."""
     with pytest.MonkeyPatch.context() as patched:
-        for key, value in server.environment_of_clients().items():
+        for key, value in s3_server.environment_of_clients().items():
             patched.setenv(key, value)
         store = open_store(f"s3://{BUCKET}")
     assert isinstance(store, S3Store)
@@ -228,10 +209,10 @@ def test_a_server_that_is_down_is_unavailable(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("environment")
 def test_an_airflow_connection_opens_the_same_store(
-    server: SeaweedFs, store: S3Store, monkeypatch: pytest.MonkeyPatch
+    s3_server: SeaweedFs, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(store, "a", b"x")
-    own = server.environment_of_clients()
+    own = s3_server.environment_of_clients()
     for variable in own:
         monkeypatch.delenv(variable)
     connection = {

@@ -1,0 +1,82 @@
+"""The same transfer with the summit and the archive on a real S3 server: no other code path."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import time
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.backbone import Backbone
+from dbb.flows.gating import apply_gate, find_ungated
+from dbb.flows.landing import land_units
+from dbb.flows.publishing import publish_units
+from dbb.flows.registration import register_units
+from dbb.flows.releasing import release_units
+from dbb.hooks.butler_indexer import ButlerIndexer
+from dbb.hooks.butler_repository import ButlerRepository
+from dbb.hooks.butler_setup import create_repository
+from dbb.hooks.fits_inspector import FitsInspector
+from dbb.hooks.instruments import load_instruments
+from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.stores import open_store
+from dbb.model.day_obs import DayObs
+from dbb.model.delivery import State
+from dbb.wiring import SystemClock
+from sandbox.synthetic_night import make_night
+from support.fake_catalog import MemoryCatalog
+from support.world import POLICY
+
+NIGHT = DayObs(20261001)
+
+
+@pytest.fixture
+def backbone(s3_bucket, tmp_path):
+    stores = {name: open_store(f"s3://{s3_bucket}/{name}") for name in ("summit", "usdf")}
+    instruments = load_instruments()
+    create_repository(tmp_path / "butler", list(instruments.values()))
+    ledger = SqlLedger(open_engine(f"sqlite:///{tmp_path}/ledger.db"), SystemClock(), "test")
+    ledger.migrate()
+    return Backbone(
+        policy=dataclasses.replace(POLICY, receivers=(), copies_before_release=1, settle_s=0),
+        instruments=instruments,
+        rses={"summit": "", "usdf": "USDF"},
+        ledger=ledger,
+        clock=SystemClock(),
+        catalog=MemoryCatalog({"USDF": stores["usdf"]}),
+        inspector=FitsInspector(instruments),
+        indexer=ButlerIndexer(instruments.values()),
+        store=stores.__getitem__,
+        repository=lambda _name: ButlerRepository(str(tmp_path / "butler")),
+    )
+
+
+def test_an_exposure_goes_from_one_bucket_to_published_in_another(backbone, tmp_path):
+    from lsst.daf.butler import Butler
+
+    make_night(tmp_path / "camera", str(NIGHT), exposures=1, pixels=16, instruments=("LSSTCam",))
+    sent = {}
+    for path in sorted((tmp_path / "camera").rglob("*.*")):
+        sent[path.name] = path.read_bytes()
+        with backbone.source.create(str(path.relative_to(tmp_path / "camera"))) as writer:
+            writer.write(sent[path.name])
+    time.sleep(1)  # S3 tells times in whole seconds
+    [unit] = receive_arrivals(backbone, NIGHT).work
+    assert land_units(backbone, [unit])["landed"] == 1
+    apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, [unit])], {})
+    register_units(backbone, [unit])
+    assert publish_units(backbone, [unit], "usdf")["published"] == 1
+    assert release_units(backbone, [unit])["released"] == 1
+    assert list(backbone.source.list_files("LSSTCam/")) == []
+    assert backbone.ledger.deliveries([unit])[unit, "usdf"].state is State.PUBLISHED
+    repository = str(Path(tmp_path) / "butler")
+    with Butler.from_config(repository, collections="LSSTCam/raw/all") as butler:
+        data_id = {"instrument": "LSSTCam", "exposure": 2026100100001, "detector": 94}
+        assert butler.getURI("raw", data_id).scheme == "s3"
+        found = butler.get("raw", data_id)
+        with fits.open(io.BytesIO(sent["MC_O_20261001_000001_R22_S11.fits"])) as expected:
+            assert (found[1].data == expected[1].data).all()

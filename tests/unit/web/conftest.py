@@ -1,0 +1,51 @@
+"""The pages over a ledger in a file, asked by somebody whom Airflow knows and by a stranger."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from dbb.flows.backbone import Backbone
+from support.world import World
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow itself imports what Starlette calls deprecated
+    from airflow.api_fastapi.core_api.security import get_user
+    from fastapi.testclient import TestClient
+
+    from dbb.web.app import make_app, the_backbone
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(ledger_url=f"sqlite:///{tmp_path}/ledger.db")
+
+
+@pytest.fixture
+def make_client():
+    """Make a browser of the pages over a backbone; without one, the pages open their own."""
+    clients = []
+
+    def make(backbone: Backbone | None = None, *, known: bool) -> TestClient:
+        app = make_app()
+        if backbone is not None:
+            app.dependency_overrides[the_backbone] = lambda: backbone
+        if known:
+            app.dependency_overrides[get_user] = lambda: "anne"
+        clients.append(TestClient(app))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client, world):
+    return make_client(world.backbone(), known=True)
+
+
+@pytest.fixture
+def stranger(make_client, world):
+    return make_client(world.backbone(), known=False)

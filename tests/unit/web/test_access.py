@@ -1,0 +1,103 @@
+"""Who may see the pages: nobody whom Airflow does not know, on any address."""
+
+import pytest
+
+from dbb.errors import LedgerUnavailable
+from dbb.settings import Settings
+from dbb.wiring import open_ledger
+from support.tiny_camera import take_exposure
+from support.world import run_night
+
+ADDRESSES = {
+    "/night/{day_obs}": "/night/20261121",
+    "/exposure/{obs_id}": "/exposure/MC_O_20261121_000001",
+    "/{address:path}": "/",
+}
+"""Every route of the application, and an address of it."""
+
+OTHERS = ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/night", "/night/x", "/a/b"]
+
+
+def test_every_route_is_accounted_for(stranger):
+    assert {route.path for route in stranger.app.routes} == set(ADDRESSES)
+
+
+@pytest.mark.parametrize("form", ["", "?format=json", "?format=x"])
+@pytest.mark.parametrize("address", [*ADDRESSES.values(), *OTHERS])
+def test_a_stranger_is_turned_away_everywhere(stranger, world, address, form):
+    take_exposure(world.summit, 1)
+    world.settle()
+    run_night(world)
+    answer = stranger.get(address + form)
+    assert answer.status_code == 401
+    assert "MC_O_20261121" not in answer.text
+    assert "Night" not in answer.text
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("address", ADDRESSES.values())
+def test_nothing_can_be_sent(client, address, method):
+    assert getattr(client, method)(address).status_code == 405
+
+
+@pytest.mark.parametrize("address", OTHERS[:4])
+def test_there_is_no_description_of_the_application(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert "unknown-item" in answer.text
+
+
+def test_a_stranger_is_not_told_that_the_ledger_is_down(make_client, monkeypatch):
+    monkeypatch.setenv("DBB_LEDGER_URL", "postgresql+psycopg://dbb@127.0.0.1:1/dbb")
+    assert make_client(known=False).get("/night/20261121").status_code == 401
+
+
+def test_a_page_changes_nothing(client, world):
+    take_exposure(world.summit, 1)
+    world.settle()
+    run_night(world)
+    before = dump(world)
+    for address in ADDRESSES.values():
+        client.get(address)
+    assert dump(world) == before
+
+
+def dump(world):
+    with world.ledger.engine.connect() as connection:
+        return list(connection.connection.driver_connection.iterdump())
+
+
+# -- when the ledger cannot be read ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", list(ADDRESSES.values())[:2])
+def test_a_ledger_that_does_not_answer_is_said_with_its_code(make_client, monkeypatch, address):
+    monkeypatch.setenv("DBB_LEDGER_URL", "postgresql+psycopg://dbb:secret@127.0.0.1:1/dbb")
+    answer = make_client(known=True).get(address)
+    assert answer.status_code == 503
+    assert "ledger-unavailable" in answer.text
+    assert "docs/operate/ledger-unavailable.md" in answer.text
+    assert "secret" not in answer.text
+
+
+def test_a_ledger_that_goes_away_later_is_said_too(make_client, world, monkeypatch):
+    backbone = world.backbone()
+
+    def gone(*_):
+        raise LedgerUnavailable.for_cause("server closed the connection")
+
+    monkeypatch.setattr(backbone.ledger, "units_of_night", gone)
+    answer = make_client(backbone, known=True).get("/night/20261121?format=json")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "ledger-unavailable"
+
+
+def test_a_ledger_that_is_mended_is_read_without_a_restart(make_client, monkeypatch, tmp_path):
+    url = f"sqlite:///{tmp_path}/later.db"
+    monkeypatch.setenv("DBB_LEDGER_URL", url)
+    client = make_client(known=True)
+    answer = client.get("/night/20261121")
+    assert answer.status_code == 500
+    assert "schema-out-of-date" in answer.text
+    open_ledger(Settings.load(), "test").migrate()
+    assert client.get("/night/20261121").status_code == 200
