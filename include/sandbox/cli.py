@@ -71,7 +71,7 @@ def cmd_night(layout: Layout, given: argparse.Namespace) -> int:
     night = Night(layout, say, given.day_obs or last_night())
     night.prepare()
     if not given.no_make:
-        night.make([word for word in given.options if word != "--"])
+        night.make(given.rest)
     night.transfer()
     return night.verdict()
 
@@ -92,7 +92,7 @@ def cmd_demo(layout: Layout, given: argparse.Namespace) -> int:
                 "            ./dbb exposure OBS_ID          the story of one exposure",
                 "            ./dbb where OBS_ID             every copy of it",
                 "            ./dbb doctor                   what is reachable",
-                "Break       ./sandbox night --day-obs 20261101 -- --fault truncated",
+                "Break       ./sandbox night --day-obs 20261101 --fault truncated",
                 "            ./dbb quarantine list",
                 "Stop        ./sandbox down                 reset deletes everything",
                 "Read on     docs/tutorial.md",
@@ -107,7 +107,7 @@ def cmd_test(layout: Layout, given: argparse.Namespace) -> int:
     setup(layout, say)
     python = str(layout.venv / "bin" / "python")
     os.chdir(layout.root)
-    os.execv(python, [python, "-m", "pytest", *given.arguments])
+    os.execv(python, [python, "-m", "pytest", *given.rest])
 
 
 def _no_options(parser: argparse.ArgumentParser) -> None:
@@ -128,10 +128,8 @@ def _status_options(parser: argparse.ArgumentParser) -> None:
 def _night_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--day-obs", help="the observing day, YYYYMMDD; last night without")
     parser.add_argument("--no-make", action="store_true", help="move what lies there already")
-    parser.add_argument(
-        "options",
-        nargs=argparse.REMAINDER,
-        help="for the generator, after --: --profile S, --exposures 5, --fault truncated, …",
+    parser.epilog = (
+        "All other words go to the generator: --profile S, --exposures 5, --fault truncated, …"
     )
 
 
@@ -140,7 +138,7 @@ def _command_words(parser: argparse.ArgumentParser) -> None:
 
 
 def _test_words(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
+    parser.epilog = "All words go to pytest."
 
 
 Command = Callable[[Layout, argparse.Namespace], int]
@@ -160,6 +158,10 @@ COMMANDS: dict[str, tuple[Command, Options]] = {
 }
 
 
+PASSES_ON = frozenset({"night", "demo", "test"})
+"""Commands that hand the words they do not know to another program."""
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the command line's parser from the table of commands."""
     top = argparse.ArgumentParser(prog="./sandbox", description="The Data Backbone on one machine.")
@@ -171,8 +173,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on stderr and exit code 2."""
-    given = parser().parse_args(arguments)
+    given, rest = parser().parse_known_args(arguments)
+    given.rest = [word for word in rest if word != "--"]
     command, _ = COMMANDS[given.name]
+    if given.rest and given.name not in PASSES_ON:
+        parser().error(f"unrecognized arguments: {' '.join(given.rest)}")
     try:
         return command(Layout.find(), given)
     except SandboxError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy
+from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy, RuleStuck
 from dbb.flows.backbone import Backbone
 from dbb.flows.manifests import read_manifest, read_manifests, verify_bundle
 from dbb.flows.refusing import refuse_unit
-from dbb.flows.registration import ask_rules
+from dbb.flows.registration import ask_for_copies, ask_rules
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
@@ -17,6 +17,9 @@ from dbb.model.quarantine import Decision
 from dbb.ports import LandedBundle, RuleState, UnitRow
 
 log = logging.getLogger(__name__)
+
+STUCK_PATIENCE_S = 3600
+"""How long Rucio may try to mend a stuck rule by itself before a person is told."""
 
 
 def publish_units(backbone: Backbone, units: Sequence[str], endpoint: str) -> dict[str, int]:
@@ -60,11 +63,27 @@ def _in_state(
 
 
 def _note_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:
-    """Move the units whose rule is satisfied to ``arrived``."""
+    """Move the units whose rule is satisfied to ``arrived``; see to the rules that are not."""
     found = ask_rules(backbone, units, endpoint)
     here = [unit for unit, status in found.items() if status.state is RuleState.OK]
     for state in (State.EXPECTED, State.MISSING, State.SUSPECT):
         backbone.ledger.advance(here, endpoint, state, State.ARRIVED, "Rucio's rule is satisfied")
+    gone = [unit for unit, status in found.items() if status.state is RuleState.GONE]
+    ask_for_copies(backbone, gone, endpoint)
+    _tell_of_stuck_rules(
+        backbone, endpoint, {u: s.reason for u, s in found.items() if s.state is RuleState.STUCK}
+    )
+
+
+def _tell_of_stuck_rules(backbone: Backbone, endpoint: str, reasons: dict[str, str]) -> None:
+    """Put rules on the record that Rucio has tried to mend for too long."""
+    deliveries = backbone.ledger.deliveries(sorted(reasons))
+    rows = backbone.ledger.units(sorted(reasons))
+    for unit, reason in reasons.items():
+        delivery = deliveries[unit, endpoint]
+        if (backbone.clock.now() - delivery.since_at).total_seconds() >= STUCK_PATIENCE_S:
+            error = RuleStuck.for_rule(delivery.rule_id or "", reason)
+            refuse_unit(backbone, unit, rows[unit].day_obs, endpoint, error)
 
 
 def _verify_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:

@@ -54,8 +54,11 @@ def refuse_file(
 def refuse_unit(
     backbone: Backbone, unit: str, day_obs: int, endpoint: str, error: DbbError
 ) -> Refusal:
-    """Record that a whole unit is refused at an endpoint; no file moves."""
-    key = hashlib.sha256(f"{unit}\0{endpoint}\0{error.code}\0{error.message}".encode())
+    """Record that a whole unit is refused at an endpoint; no file moves.
+
+    There is one row for each reason, in the words of its first time.
+    """
+    key = hashlib.sha256(f"{unit}\0{endpoint}\0{error.code}".encode())
     refusal = Refusal(
         refusal_id=key.hexdigest()[:12],
         unit=unit,

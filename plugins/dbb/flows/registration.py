@@ -90,24 +90,25 @@ def _register_singly(
 
 def _ensure_rules(backbone: Backbone, rows: dict[str, UnitRow], endpoint: str) -> int:
     known = backbone.ledger.deliveries(list(rows))
-    new = {
-        name: row
-        for name, row in rows.items()
+    new = [
+        name
+        for name in rows
         if (name, endpoint) not in known or known[name, endpoint].rule_id is None
-    }
-    if not new:
-        return len(rows)
-    datasets = {name: _dataset(backbone, row) for name, row in new.items()}
-    rules = backbone.catalog.ensure_rules(
-        list(datasets.values()), backbone.rses[endpoint], backbone.policy.activity
-    )
-    backbone.ledger.expect(list(new), endpoint, "a rule brings it from the archive")
-    backbone.ledger.set_rules({name: rules[did] for name, did in datasets.items()}, endpoint)
+    ]
+    ask_for_copies(backbone, new, endpoint)
     return len(rows)
 
 
-def _dataset(backbone: Backbone, row: UnitRow) -> Did:
-    return Did(backbone.policy.scope, Unit.parse(row.unit).rucio_dataset)
+def ask_for_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:
+    """Have a rule bring each unit to an endpoint, and remember which rule it is."""
+    if not units:
+        return
+    datasets = {name: Did(backbone.policy.scope, Unit.parse(name).rucio_dataset) for name in units}
+    rules = backbone.catalog.ensure_rules(
+        list(datasets.values()), backbone.rses[endpoint], backbone.policy.activity
+    )
+    backbone.ledger.expect(units, endpoint, "a rule brings it from the archive")
+    backbone.ledger.set_rules({name: rules[did] for name, did in datasets.items()}, endpoint)
 
 
 def ask_rules(backbone: Backbone, units: Sequence[str], endpoint: str) -> dict[str, RuleStatus]:

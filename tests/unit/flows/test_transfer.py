@@ -457,3 +457,36 @@ def test_an_exposure_whose_copy_has_not_come_yet_waits_without_being_released(wo
     world.catalog.run_daemons = run
     run_night(world)
     assert world.state(unit, "summit") is State.RELEASED
+
+
+def test_a_rule_that_somebody_removed_is_asked_for_again(world):
+    unit = take_exposure(world.summit, 1)
+    world.settle()
+    run = world.catalog.run_daemons
+    world.catalog.run_daemons = lambda: run(fails=lambda _: "link down")
+    run_night(world)
+    world.catalog.remove_rule(world.ledger.deliveries([unit])[unit, "frdf"].rule_id)
+    world.catalog.run_daemons = run
+    run_night(world)
+    run_night(world)
+    assert published(world, unit)
+
+
+def test_a_rule_that_stays_stuck_is_put_on_the_record_until_its_copy_comes(world):
+    unit = take_exposure(world.summit, 1)
+    world.settle()
+    run = world.catalog.run_daemons
+    world.catalog.run_daemons = lambda: run(fails=lambda _: "link down")
+    run_night(world)
+    run_night(world)
+    assert world.codes() == []  # Rucio tries by itself for a while
+    world.settle(3601)
+    run_night(world)
+    run_night(world)
+    [refusal] = world.ledger.refusals()
+    assert (refusal.code, refusal.unit, refusal.endpoint) == ("rule-stuck", unit, "frdf")
+    assert "link down" in refusal.reason
+    world.catalog.run_daemons = run
+    run_night(world)
+    assert published(world, unit)
+    assert world.codes() == []
