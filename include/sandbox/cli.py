@@ -69,7 +69,6 @@ def cmd_env(layout: Layout, given: argparse.Namespace) -> int:
 def cmd_night(layout: Layout, given: argparse.Namespace) -> int:
     """Make a synthetic night at the summit and have Airflow move it; print its verdict."""
     night = Night(layout, say, given.day_obs or last_night())
-    night.prepare()
     if not given.no_make:
         night.make(given.rest)
     night.transfer()

@@ -9,6 +9,7 @@ import os
 import subprocess
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 from sandbox.client_env import AIRFLOW_USER, client_env
 from sandbox.errors import SandboxError
@@ -25,6 +26,8 @@ _ONE_WRITER = threading.Lock()
 
 class AirflowHome(Service):
     """Share configuration and environment between Airflow's processes."""
+
+    _is_prepared: ClassVar[bool] = False
 
     @property
     def home(self) -> Path:
@@ -87,10 +90,14 @@ class AirflowHome(Service):
         }
 
     def prepare(self) -> None:
-        """Write configuration and secrets, and bring the metadata database up to date."""
+        """Write configuration and secrets, and bring Airflow's database and ours up to date.
+
+        A DAG that is scheduled as soon as Airflow runs must find its ledger and repositories.
+        """
         with _ONE_WRITER:
             self._write_home()
             self._migrate()
+            self._prepare_backbone()
 
     def _write_home(self) -> None:
         secrets = self.home / "secrets"
@@ -100,6 +107,27 @@ class AirflowHome(Service):
         template = self.layout.root / "airflow.cfg.template"
         rendered = render(template.read_text(), self.template_values(), where=str(template))
         (self.home / "airflow.cfg").write_text(rendered)
+
+    def _prepare_backbone(self) -> None:
+        """Make the ledger and the Butler repositories, once for each start of the sandbox."""
+        if self._is_prepared:
+            return
+        log = self.layout.log("prepare")
+        environment = self.environment()
+        plugins = self.layout.root / "plugins"
+        environment["PYTHONPATH"] = f"{plugins}{os.pathsep}{environment['PYTHONPATH']}"
+        command = [str(self.layout.venv / "bin" / "python"), "-m", "sandbox.prepare"]
+        with log.open("ab") as output:
+            code = subprocess.run(
+                command, check=False, env=environment, stdout=output, stderr=output
+            ).returncode
+        if code != 0:
+            raise SandboxError(
+                "The ledger and the Butler repositories cannot be made",
+                where=str(log),
+                next_action="Read the log; `./sandbox reset` starts from empty databases.",
+            )
+        AirflowHome._is_prepared = True
 
     def _migrate(self) -> None:
         """Run ``airflow db migrate`` unless this lock of packages has done so already."""

@@ -22,6 +22,10 @@ from dbb.model.manifest import Manifest
 from dbb.model.quarantine import Decision, Refusal
 from dbb.ports import Clock, DeliveryEvent, ExpectationResult, UnitRow
 
+CONNECT_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 120
+"""A database that hangs must not hold workers and pages for ever."""
+
 BATCH = 5000
 """Names bound in one statement; SQLite allows 32,766."""
 
@@ -32,9 +36,9 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(url, connect_args={"timeout": 60})
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    return create_engine(
-        url, pool_pre_ping=True, pool_size=2, connect_args={"options": "-csearch_path=dbb"}
-    )
+    options = f"-csearch_path=dbb -cstatement_timeout={STATEMENT_TIMEOUT_S * 1000}"
+    connect_args = {"options": options, "connect_timeout": CONNECT_TIMEOUT_S}
+    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=connect_args)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

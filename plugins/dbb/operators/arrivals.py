@@ -12,7 +12,9 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.news import unfinished_nights
+from dbb.model.day_obs import DayObs
 from dbb.operators.backbone_operator import open_for_run
+from dbb.operators.links import TheNight
 from dbb.operators.nights import night_of_run
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ class LookForNewExposures(BaseOperator):
         Names of the later steps that run even when there is nothing to do.
     """
 
+    operator_extra_links = (TheNight(),)
+    night: DayObs | None = None
+    """The night that the task's link leads to: the latest that it worked on."""
+
     def __init__(
         self, *, tonight: bool, steps_when_idle: Sequence[str] = (), **kwargs: Any
     ) -> None:
@@ -48,10 +54,12 @@ class LookForNewExposures(BaseOperator):
         With nothing to do, all later steps are skipped here and now: left to the scheduler, the
         skipping takes one of its rounds a step, and tonight's next run waits for it.
         """
-        night = None if self.tonight else night_of_run(context)
+        self.night = None if self.tonight else night_of_run(context)
         backbone = open_for_run(context)
         chunks: list[list[str]] = []
-        for day_obs in unfinished_nights(backbone) if night is None else [night]:
+        nights = unfinished_nights(backbone) if self.night is None else [self.night]
+        self.night = nights[-1]
+        for day_obs in nights:
             arrivals = receive_arrivals(backbone, day_obs)
             log.info(
                 "action=look-for-new-exposures day_obs=%s %s%d exposures to work on, %d finished, "

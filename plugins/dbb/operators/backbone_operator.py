@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from dbb.operators.links import ExposuresOfThisChunk
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ChunkOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("units",)
+    operator_extra_links = (ExposuresOfThisChunk(),)
     action: ClassVar[str]
 
     def __init__(self, *, units: Sequence[str], **kwargs: Any) -> None:

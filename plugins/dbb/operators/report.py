@@ -10,7 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from dbb.flows.news import unfinished_nights
 from dbb.flows.night import night_report
+from dbb.model.day_obs import DayObs
 from dbb.operators.backbone_operator import open_for_run
+from dbb.operators.links import TheNight
 from dbb.operators.nights import night_of_run
 
 if TYPE_CHECKING:
@@ -28,16 +30,22 @@ class ReportTheNight(BaseOperator):
         Report tonight and what the night before left, instead of the run's own night.
     """
 
+    operator_extra_links = (TheNight(),)
+    night: DayObs | None = None
+    """The night that the task's link leads to: the latest that it reported."""
+
     def __init__(self, *, tonight: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tonight = tonight
 
     def execute(self, context: Context) -> dict[str, dict[str, Any]]:
         """Give verdict, sentence and counts by night."""
-        night = None if self.tonight else night_of_run(context)
+        self.night = None if self.tonight else night_of_run(context)
         backbone = open_for_run(context)
+        nights = unfinished_nights(backbone) if self.night is None else [self.night]
+        self.night = nights[-1]
         result = {}
-        for day_obs in unfinished_nights(backbone) if night is None else [night]:
+        for day_obs in nights:
             report = night_report(backbone, day_obs)
             log.info("action=report-the-night day_obs=%s %s", day_obs, report.sentence)
             result[str(day_obs)] = {

@@ -70,7 +70,8 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
         tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
         for row in rows
     )
-    whole = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", body))
+    parts = (tag("caption", caption), tag("thead", head), tag("tbody", body))
+    whole = tag("table", *parts, class_="many" if len(columns) > 5 else "")
     # A keyboard can scroll what can be focused.
     return tag("div", whole, class_="wide", role="region", tabindex="0", aria_label=caption)
 
@@ -85,5 +86,5 @@ def page(title: str, navigation: Html, *content: object) -> str:
             Html(f"<style>{STYLE}</style>"),
         )
     )
-    body = join((tag("nav", navigation, aria_label="Nights"), tag("main", *content)))
+    body = join((tag("nav", navigation, aria_label="Pages"), tag("main", *content)))
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dbb.flows.night import Standing, Verdict
 from dbb.model.delivery import State
-from dbb.web.markup import Html, sign
+from dbb.web.markup import Html, sign, tag
 
-_GOOD, _WAIT, _ACT, _NONE = ("✓", "good"), ("◌", "wait"), ("▲", "act"), ("–", "none")
+_GOOD, _WAIT, _ACT, _NONE = ("✓", "good"), ("◌", "wait"), ("▲", "act"), ("-", "none")
 
 _LOOKS: dict[str, tuple[str, str]] = {
     Verdict.SAFE: _GOOD,
@@ -30,12 +30,14 @@ _LOOKS: dict[str, tuple[str, str]] = {
 }
 
 
-def kind_of(word: str) -> str:
-    """Give the kind of a verdict, standing or state: good, wait, act or none."""
-    return _LOOKS.get(word, _NONE)[1]
-
-
 def sign_of(word: str) -> Html:
     """Show a verdict, standing or state; *not yet* where there is none."""
     symbol, kind = _LOOKS.get(word, _NONE)
     return sign(symbol, word or "not yet", kind)
+
+
+def headline(word: str, *told: object) -> Html:
+    """Make a page's heading of a sentence that says the word itself; the symbol is beside it."""
+    symbol, kind = _LOOKS.get(word, _NONE)
+    sentence = tag("span", *told)
+    return tag("h1", tag("span", symbol, aria_hidden="true"), sentence, class_=f"verdict {kind}")

@@ -1,0 +1,156 @@
+"""The page of a night: the verdict, then the exposures that need somebody, then the rest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from dbb.flows.night import NightReport, NightRow
+from dbb.model.day_obs import FIRST, DayObs
+from dbb.web.markup import Html, join, page, safe, sentence, sign, table, tag
+from dbb.web.selection import Selection
+from dbb.web.signs import headline, sign_of
+
+
+def night_document(report: NightReport, selection: Selection) -> dict[str, Any]:
+    """Give what ``dbb night --json`` gives; a selection leaves out rows and nothing else."""
+    document = report.to_json()
+    if selection.first is not None and selection.last is not None:
+        document["first"] = str(selection.first.obs_id)
+        document["last"] = str(selection.last.obs_id)
+        document["rows"] = [line.to_json() for line in selection.choose(report.problems_first)]
+    return document
+
+
+def night_html(report: NightReport, selection: Selection) -> str:
+    """Write the page."""
+    rows = selection.choose(report.problems_first)
+    return page(
+        f"Night {report.day_obs.date.isoformat()}: {report.verdict}",
+        _navigation(report.day_obs, selection),
+        _verdict(report),
+        tag("p", "Read from the ledger at ", report.as_of, ". All times are UTC.", class_="note"),
+        _selected(report, selection, rows),
+        table("Exposures, problems first", _columns(report), [_cells(report, row) for row in rows]),
+        _refusals(report),
+        _lags(report),
+        _expectations(report),
+        _commands(report),
+    )
+
+
+def _navigation(day_obs: DayObs, selection: Selection) -> Html:
+    day = dt.timedelta(days=1)
+    links = [tag("a", "Airflow", href="../../")]
+    if day_obs.date > FIRST:
+        links.append(_night_link(day_obs.date - day, "← "))
+    if day_obs.date < dt.date.max:
+        links.append(_night_link(day_obs.date + day, "", " →"))
+    links.append(tag("a", "JSON", href=f"{day_obs}{_query(selection)}format=json"))
+    return join(links)
+
+
+def _query(selection: Selection) -> str:
+    if selection.first is None or selection.last is None:
+        return "?"
+    return f"?first={selection.first.obs_id}&last={selection.last.obs_id}&"
+
+
+def _night_link(date: dt.date, before: str, after: str = "") -> Html:
+    return tag("a", before, date.isoformat(), after, href=f"{date:%Y%m%d}")
+
+
+def _verdict(report: NightReport) -> Html:
+    """Show the command line's very sentence; its beginning stands out."""
+    head, dash, tail = report.sentence.partition(" — ")
+    return headline(report.verdict, tag("strong", head), dash, sentence(tail))
+
+
+def _selected(report: NightReport, selection: Selection, rows: list[NightRow]) -> Html:
+    if selection.first is None or selection.last is None:
+        return Html("")
+    first, last = str(selection.first.obs_id), str(selection.last.obs_id)
+    span = first if first == last else f"{first} to {last}"
+    return tag(
+        "p",
+        f"Listed below: {len(rows):,} of {len(report.rows):,}, {span}. The verdict is the whole "
+        "night's. ",
+        tag("a", "List the whole night", href=str(report.day_obs)),
+    )
+
+
+def _columns(report: NightReport) -> list[str]:
+    return ["exposure", "standing", "detectors", *report.endpoints, "gate", "since", "why"]
+
+
+def _cells(report: NightReport, line: NightRow) -> list[object]:
+    row = line.row
+    name = row.obs_id if row.part == 1 else f"{row.obs_id}.{row.part}"
+    return [
+        tag("a", name, href=f"../exposure/{name}"),
+        sign_of(line.standing),
+        f"{row.arrived}/{row.expected}",
+        *(sign_of(line.places[name].state) for name in report.endpoints),
+        row.gate or "-",
+        line.since_at,
+        line.why,
+    ]
+
+
+def _refusals(report: NightReport) -> Html:
+    return table(
+        "Held in quarantine",
+        ["refusal", "code", "endpoint", "item", "found", "reason", "next"],
+        [
+            [
+                tag("code", item.refusal_id[:12]),
+                sign("▲", item.code, "act"),
+                item.endpoint,
+                item.name.rpartition("/")[2] or item.unit.rpartition("/")[2],
+                item.found_at,
+                item.reason,
+                sentence(item.next_action),
+            ]
+            for item in report.refusals
+        ],
+    )
+
+
+def _lags(report: NightReport) -> Html:
+    return table(
+        "From an exposure's last file to its publication",
+        ["endpoint", "exposures", "half within", "95 % within", "longest"],
+        [
+            [
+                lag.endpoint,
+                f"{lag.exposures:,}",
+                *(f"{seconds:,.0f} s" for seconds in (lag.p50_s, lag.p95_s, lag.max_s)),
+            ]
+            for lag in report.lags
+        ],
+    )
+
+
+def _expectations(report: NightReport) -> Html:
+    return table(
+        "Expectations",
+        ["suite", "instrument", "outcome", "exposures", "at"],
+        [
+            [
+                result.suite,
+                result.instrument,
+                sign("▲", f"{result.failed:,} failed", "act")
+                if result.failed
+                else sign("✓", "none failed", "good"),
+                f"{result.exposures:,}",
+                result.at,
+            ]
+            for result in report.expectations
+        ],
+    )
+
+
+def _commands(report: NightReport) -> Html:
+    known = [f"dbb night {report.day_obs}", report.next_command]
+    commands = [tag("code", command) for command in known if command]
+    return tag("p", "On the command line: ", join(commands, safe(" then ")), class_="note")
