@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 from dbb.errors import DbbError
+from dbb.printable import show
 
 
 class Form(StrEnum):
@@ -90,15 +90,3 @@ class Output:
         for row in [columns, *cells]:
             padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             print("  ".join(padded).rstrip(), file=self._stdout)
-
-
-def show(value: object) -> str:
-    """Write a value on one line; what could move a terminal's cursor is escaped."""
-    if value is None:
-        return ""
-    if isinstance(value, dt.datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(value)
-    )

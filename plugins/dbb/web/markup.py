@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dbb.cli.output import show
+from dbb.printable import show
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 STYLE_SHA256 = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
