@@ -121,16 +121,16 @@ def test_tasks_that_are_killed_at_any_step_are_done_again_once(night, ledger):
 
 
 def kill_some_tasks(layout, killed, stop, most=4):
-    """Kill every task's process that has worked for a second, the first few times."""
+    """Kill tasks' processes at moments of their work that differ, the first few times."""
     scheduler = psutil.Process(
         json.loads(layout.run_file("airflow-scheduler").read_text(encoding="utf-8"))["pid"]
     )
-    while not stop.wait(0.2) and len(killed) < most:
+    while not stop.wait(0.1) and len(killed) < most:
         for worker in scheduler.children():
             for task in worker.children():
                 try:
                     age_s = time.time() - task.create_time()
-                    if age_s > 1 + len(killed):  # each one a little later than the one before
+                    if age_s > 0.4 * (1 + len(killed)):  # each a little later than the last
                         os.kill(task.pid, signal.SIGKILL)
                         killed.append(age_s)
                 except (psutil.NoSuchProcess, ProcessLookupError):

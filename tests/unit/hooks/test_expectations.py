@@ -20,7 +20,7 @@ INSTRUMENTS = load_instruments()
 DAY = 20261121
 BEGIN = dt.datetime(2026, 11, 22, 4, 0, 37)
 
-pytestmark = pytest.mark.filterwarnings("default")  # the library's own warnings are not ours
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the library's own, not ours
 
 
 def record(seq_num, *, row=None, day_obs=DAY, **facts):
