@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     data = os.urandom(given.mebibytes * 2**20)
-    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it ends with the program
+    file: Any = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it ends with the program
     file.write(data)
 
     def from_start() -> BinaryIO:

@@ -20,13 +20,16 @@ from click.testing import CliRunner
 from lsst.daf.butler.cli.butler import cli
 from lsst.daf.butler.datastores.fileDatastore import FileDatastore
 from lsst.daf.butler.direct_butler import DirectButler
+from lsst.sphgeom import ConvexPolygon, LonLat
 
 from dbb.errors import IngestRefused, RepositoryUnavailable
 from dbb.hooks.butler_repository import ButlerRepository
+from dbb.hooks.butler_visits import VISIT_ELEMENTS
+from dbb.hooks.visit_regions import Pointing, detector_corners, polygon
 from dbb.model.manifest import Manifest
-from support.butler_faults import BAD, FAULTS
+from support.butler_faults import BAD, FAULTS, without_visit
 from support.butler_site import IngestCalls, NewSite, Site
-from support.raw_bundles import make_pixels
+from support.raw_bundles import make_facts, make_pixels
 
 GOOD = (1, 2, 4, 5)
 
@@ -165,6 +168,100 @@ class RepositoryConformance:
         assert site.repository.find_ingested([bundle.manifest]) == set()
         assert site.repository.ingest([bundle]) == {}
         assert site.repository.find_ingested([bundle.manifest]) == {str(bundle.manifest.unit)}
+
+    def test_a_science_exposure_is_a_visit_in_both_systems(self, site: Site) -> None:
+        bundle = site.maker.make(1)
+        exposure = bundle.manifest.unit.obs_id.exposure_id
+        assert site.repository.ingest([bundle]) == {}
+        with site.butler() as butler:
+            (visit,) = butler.query_dimension_records("visit", instrument="LSSTCam")
+            key = {"instrument": "LSSTCam", "visit": exposure}
+            where = f"instrument = 'LSSTCam' AND visit = {exposure}"
+            systems = butler.query_dimension_records("visit_system_membership", **key)
+            regions = butler.query_dimension_records("visit_detector_region", **key)
+            refs = butler.query_datasets("raw", where=where, with_dimension_records=True)
+        assert (visit.id, visit.name) == (exposure, "MC_O_20261121_000001")
+        assert visit.timespan.begin == Time("2026-11-22T00:01:11", scale="tai")
+        assert (visit.exposure_time, visit.physical_filter) == (30.0, "r_57")
+        assert {record.visit_system for record in systems} == {0, 2}
+        assert {record.detector for record in regions} == {0, 1, 2, 3}
+        assert {ref.dataId["exposure"] for ref in refs} == {exposure}
+        assert len(refs) == 3
+
+    def test_a_place_on_the_sky_leads_to_the_detectors_that_saw_it(self, site: Site) -> None:
+        site.repository.ingest([site.maker.make(1), site.maker.make(2)])
+        seen = (
+            "instrument = 'LSSTCam' AND visit_detector_region.region OVERLAPS POINT({}, {})"
+            " AND visit = {}"
+        )
+        facts = make_facts(site.maker.unit(1))
+        assert facts.tracking_ra_deg is not None
+        assert facts.tracking_dec_deg is not None
+        plane = site.instrument.focal_plane
+        assert plane is not None
+        there = Pointing(facts.tracking_ra_deg, facts.tracking_dec_deg, facts.sky_angle_deg)
+        corners = detector_corners(plane, there)
+        with site.butler() as butler:
+            for detector in site.instrument.detectors:
+                middle = LonLat(polygon(corners[detector.full_name]).getCentroid())
+                ra, dec = middle.getLon().asDegrees(), middle.getLat().asDegrees()
+                where = seen.format(ra, dec, facts.exposure_id)
+                refs = butler.query_datasets(detector.dataset_type, where=where)
+                assert [ref.dataId["detector"] for ref in refs] == [detector.id]
+            away = seen.format(there.ra_deg, there.dec_deg + 10, facts.exposure_id)
+            assert butler.query_datasets("raw", where=away, explain=False) == []
+            visits = butler.query_dimension_records(
+                "visit",
+                where="instrument = 'LSSTCam' AND visit.region OVERLAPS POINT(ra, dec)",
+                bind={"ra": ra, "dec": dec},
+            )
+        assert len(visits) == 2
+
+    def test_a_bias_is_no_visit(self, site: Site) -> None:
+        facts = replace(
+            make_facts(site.maker.unit(1)),
+            observation_type="bias",
+            tracking_ra_deg=None,
+            tracking_dec_deg=None,
+            sky_angle_deg=None,
+            can_see_sky=False,
+        )
+        assert site.repository.ingest([site.maker.make(1, facts=facts)]) == {}
+        assert site.count(1) == 4
+        assert site.count_records() == dict.fromkeys(VISIT_ELEMENTS, 0)
+
+    def test_repeated_and_late_parts_add_nothing_to_a_visit(self, site: Site) -> None:
+        first = site.maker.make(1, detectors=["R00_S00", "R00_S01"])
+        late = site.maker.make(1, part=2, detectors=["R00_S02", "R00_S10"])
+        together = site.maker.make(2, detectors=["R00_S00"])
+        rest = site.maker.make(2, part=2, detectors=["R00_S01"])
+        assert site.repository.ingest([first, together, rest]) == {}
+        before = site.count_records()
+        assert before == dict(zip(VISIT_ELEMENTS, (2, 2, 4, 8), strict=True))
+        assert site.repository.ingest([first, late]) == {}
+        assert site.repository.ingest([late]) == {}
+        assert site.count_records() == before
+        assert site.count() == 6
+
+    def test_a_visit_whose_region_somebody_measured_better_stays_as_it_is(self, site: Site) -> None:
+        site.repository.ingest([site.maker.make(1, detectors=["R00_S00"])])
+        with site.butler(writeable=True) as butler:
+            (visit,) = butler.query_dimension_records("visit", instrument="LSSTCam")
+            better = ConvexPolygon(list(visit.region.getVertices())[:3])
+            fields = {**visit.toDict(), "region": better}
+            butler.registry.syncDimensionData("visit", fields, update=True)
+        late = site.maker.make(1, part=2, detectors=["R00_S01"])
+        assert site.repository.ingest([late]) == {}
+        with site.butler() as butler:
+            (visit,) = butler.query_dimension_records("visit", instrument="LSSTCam")
+        assert visit.region == better
+
+    def test_an_exposure_that_is_there_without_a_visit_gets_it(self, site: Site) -> None:
+        site.repository.ingest([without_visit(site.maker.make(1, detectors=["R00_S00"]))])
+        assert site.count_records()["visit"] == 0
+        late = site.maker.make(1, part=2, detectors=["R00_S01"])
+        assert site.repository.ingest([late]) == {}
+        assert site.count_records() == dict(zip(VISIT_ELEMENTS, (1, 1, 2, 4), strict=True))
 
     def test_a_manifest_from_its_bytes_is_as_good(self, site: Site) -> None:
         bundle = site.maker.make(1)

@@ -12,6 +12,7 @@ from lsst.daf.butler import DataCoordinate, DatasetRef, DimensionUniverse, FileD
 
 from dbb.hooks.butler_dataset_types import dataset_types
 from dbb.hooks.butler_indexer import ButlerIndexer
+from dbb.hooks.butler_visits import VISIT_ELEMENTS
 from dbb.model.instrument import Detector
 from dbb.ports import LandedBundle
 from support.butler_site import Site
@@ -24,6 +25,20 @@ BAD = 3
 def _with_records(bundle: LandedBundle, element: str, **changes: Any) -> LandedBundle:
     rows = [{**row, **changes} for row in bundle.manifest.records[element]]
     records = {**bundle.manifest.records, element: rows}
+    return replace(bundle, manifest=replace(bundle.manifest, records=records))
+
+
+def without_visit(bundle: LandedBundle) -> LandedBundle:
+    """Leave the visit out, as of an exposure that sees no sky."""
+    return _without(bundle, *VISIT_ELEMENTS)
+
+
+def _without(bundle: LandedBundle, *elements: str) -> LandedBundle:
+    records = {
+        element: rows
+        for element, rows in bundle.manifest.records.items()
+        if element not in elements
+    }
     return replace(bundle, manifest=replace(bundle.manifest, records=records))
 
 
@@ -104,6 +119,19 @@ def _unknown_instrument(site: Site) -> LandedBundle:
     return replace(site.maker, instrument=instrument, indexer=ButlerIndexer([instrument])).make(BAD)
 
 
+def _ingest_other_visit(site: Site) -> LandedBundle:
+    bundle = site.maker.make(BAD, detectors=["R00_S00"])
+    assert site.repository.ingest([_with_records(bundle, "visit", target_name="elsewhere")]) == {}
+    return site.maker.make(BAD, part=2, detectors=["R00_S01"])
+
+
+def _lose_a_region(site: Site) -> LandedBundle:
+    bundle = site.maker.make(BAD)
+    rows = bundle.manifest.records["visit_detector_region"][1:]
+    records = {**bundle.manifest.records, "visit_detector_region": rows}
+    return replace(bundle, manifest=replace(bundle.manifest, records=records))
+
+
 def _no_exposure_record(site: Site) -> LandedBundle:
     bundle = site.maker.make(BAD)
     records = {**bundle.manifest.records, "exposure": []}
@@ -143,5 +171,27 @@ FAULTS: dict[str, tuple[Callable[[Site], LandedBundle], str]] = {
     "unknown field": (
         lambda site: _with_records(site.maker.make(BAD), "exposure", airmass=1.2),
         r"airmass",
+    ),
+    "other visit record": (_ingest_other_visit, r"record of visit \d+ differs in target_name"),
+    "visit of another exposure": (
+        lambda site: _with_records(site.maker.make(BAD), "visit", id=2026112100001),
+        r"not that of exposure",
+    ),
+    "visit in an unknown system": (
+        lambda site: _with_records(site.maker.make(BAD), "visit_system_membership", visit_system=7),
+        r"other visit systems",
+    ),
+    "a detector without region": (_lose_a_region, r"has no region"),
+    "a region that is none": (
+        lambda site: _with_records(site.maker.make(BAD), "visit_detector_region", region="70ff"),
+        r"a region is none",
+    ),
+    "a region of no numbers": (
+        lambda site: _with_records(site.maker.make(BAD), "visit", region="70" + 72 * "ff"),
+        r"its middle is nowhere",
+    ),
+    "half a visit": (
+        lambda site: _without(site.maker.make(BAD), "visit_detector_region"),
+        r"its records are not those of",
     ),
 }

@@ -15,6 +15,7 @@ from lsst.daf.butler.direct_butler import DirectButler
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
+from dbb.hooks.butler_visits import VISIT_ELEMENTS
 from dbb.model.instrument import Instrument
 from support.raw_bundles import BundleMaker, make_instrument
 
@@ -64,6 +65,14 @@ class Site:
                     )
                 total += found.count()
         return total
+
+    def count_records(self) -> dict[str, int]:
+        """Count the dimension records of visits, by element."""
+        with self.butler() as butler, butler.query() as query:
+            return {
+                element: query.dimension_records(element).where(instrument="LSSTCam").count()
+                for element in VISIT_ELEMENTS
+            }
 
 
 NewSite = Callable[[], Site]

@@ -18,7 +18,7 @@ from astropy.io import fits
 from dbb.model.day_obs import DayObs
 from dbb.model.digest import Digest
 from dbb.model.exposure import ExposureFacts, ObsId, Unit
-from dbb.model.instrument import Detector, Instrument
+from dbb.model.instrument import Detector, FocalPlane, Instrument
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import SafeName
 from dbb.ports import BundleIndex, Indexer, LandedBundle
@@ -45,7 +45,19 @@ def make_instrument(detectors: int = 4, name: str = "LSSTCam", code: str = "MC")
         class_name="dbb.hooks.butler_instruments.LsstCam",
         detectors=tuple(found),
         physical_filters=FILTERS,
+        focal_plane=_make_focal_plane(found),
     )
+
+
+def _make_focal_plane(detectors: Sequence[Detector]) -> FocalPlane:
+    """Lay rafts of nine detectors side by side, the first of them in the middle."""
+    centres = {}
+    for detector in detectors:
+        raft_y, raft_x = divmod(detector.id // 9, 5)
+        row, column = int(detector.name_in_raft[1]) - 1, int(detector.name_in_raft[2]) - 1
+        across, along = (raft_x + 2) % 5 - 2, (raft_y + 2) % 5 - 2
+        centres[detector.full_name] = (127 * across + 42.25 * column, 127 * along + 42.25 * row)
+    return FocalPlane(arcsec_per_mm=20.0, detector_mm=41.0, padding_mm=2.5, centres_mm=centres)
 
 
 def make_facts(unit: Unit, physical_filter: str = "r_57") -> ExposureFacts:

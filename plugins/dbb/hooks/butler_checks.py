@@ -11,6 +11,8 @@ from dbb.errors import IngestRefused
 from dbb.hooks.butler_contents import Contents, Place
 from dbb.hooks.butler_dataset_types import dataset_types, derive_id
 from dbb.hooks.butler_records import ELEMENTS, Row, to_records
+from dbb.hooks.butler_visit_checks import check_visit
+from dbb.hooks.butler_visits import VISIT_ELEMENTS
 from dbb.model.manifest import Manifest
 from dbb.ports import LandedBundle
 
@@ -41,13 +43,17 @@ def _check(manifest: Manifest, contents: Contents, universe: DimensionUniverse) 
             f"its records follow the dimension universe {_name_universe(manifest.universe)}, "
             f"the repository's is {_name_universe(contents.universe)}"
         )
-    if set(manifest.records) != set(ELEMENTS):
-        raise ValueError(f"its records are not those of {', '.join(ELEMENTS)}")
-    for element in ELEMENTS:
+    has_visit = not manifest.records.keys().isdisjoint(VISIT_ELEMENTS)
+    expected = (*ELEMENTS, *VISIT_ELEMENTS) if has_visit else ELEMENTS
+    if manifest.records.keys() != set(expected):
+        raise ValueError(f"its records are not those of {', '.join(expected)}")
+    for element in expected:
         for row in manifest.records[element]:
             _check_values(element, row, universe)
     _check_camera(manifest, contents)
     _check_exposure(manifest, contents, universe)
+    if has_visit:
+        check_visit(manifest, contents, universe)
     return _check_datasets(manifest, contents, universe)
 
 

@@ -16,9 +16,11 @@ from lsst.daf.butler import (
     MissingCollectionError,
     Timespan,
 )
+from lsst.sphgeom import Region
 
 from dbb.hooks.butler_dataset_types import NAMES
 from dbb.hooks.butler_records import Row
+from dbb.hooks.butler_visits import region_to_json, visit_ids
 from dbb.model.manifest import Manifest
 
 Place = tuple[str, str, str, int, int]
@@ -38,8 +40,9 @@ class Contents:
     detectors, bands
         The full name of each detector by instrument and number; the band of each filter by
         instrument and name. Only of the instruments asked for.
-    exposures
-        The rows of those exposures that are there, by instrument and number.
+    exposures, visits
+        The rows of those exposures, and of their own visits, that are there, by instrument and
+        number.
     refs
         Their raw images, by place.
     """
@@ -49,6 +52,7 @@ class Contents:
     detectors: dict[tuple[str, int], str]
     bands: dict[tuple[str, str], str]
     exposures: dict[tuple[str, int], Row]
+    visits: dict[tuple[str, int], Row]
     refs: dict[Place, DatasetRef]
 
 
@@ -68,6 +72,11 @@ def read_contents(butler: Butler, manifests: Sequence[Manifest]) -> Contents:
             (record.instrument, record.id): _to_row(record)
             for name, numbers in known.items()
             for record in _records(butler, "exposure", name, numbers)
+        },
+        visits={
+            (record.instrument, record.id): _to_row(record)
+            for name, numbers in known.items()
+            for record in _records(butler, "visit", name, _visits_of(numbers))
         },
         refs=find_refs(butler, manifests, registered),
     )
@@ -133,10 +142,17 @@ def _place_of(ref: DatasetRef) -> Place:
 
 def _to_row(record: DimensionRecord) -> Row:
     """Write a record as it stands in a manifest."""
-    return {
-        name: list(value.nsec) if isinstance(value, Timespan) else value
-        for name, value in record.toDict().items()
-    }
+    return {name: _to_json(value) for name, value in record.toDict().items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Timespan):
+        return list(value.nsec)
+    return region_to_json(value) if isinstance(value, Region) else value
+
+
+def _visits_of(exposures: Iterable[int]) -> list[int]:
+    return [number for exposure in exposures for number in visit_ids(exposure)]
 
 
 def _existing_runs(butler: Butler, manifests: Iterable[Manifest]) -> set[str]:
@@ -157,12 +173,12 @@ def _exposures_by_instrument(manifests: Iterable[Manifest]) -> dict[str, list[in
 
 
 def _records(
-    butler: Butler, element: str, instrument: str = "", exposures: Sequence[int] = ()
+    butler: Butler, element: str, instrument: str = "", numbers: Sequence[int] = ()
 ) -> list[DimensionRecord]:
     with butler.query() as query:
         records = query.dimension_records(element)
         if instrument:
             records = records.where({"instrument": instrument})
-        if exposures:
-            records = records.where("exposure IN (numbers)", bind={"numbers": exposures})
+        if numbers:
+            records = records.where(f"{element} IN (numbers)", bind={"numbers": numbers})
         return list(records)

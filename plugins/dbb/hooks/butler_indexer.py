@@ -25,6 +25,7 @@ from dbb.errors import UnexpectedFile, UnknownInstrument
 from dbb.hooks import butler_formatter
 from dbb.hooks.butler_dataset_types import STORAGE_CLASS, dataset_types, derive_id
 from dbb.hooks.butler_records import Row, detector_row, exposure_rows, to_records
+from dbb.hooks.butler_visits import visit_rows
 from dbb.model import strict_json
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.instrument import Detector, Instrument
@@ -87,7 +88,7 @@ class ButlerIndexer:
             member_data=strict_json.canonical(index.model_dump(mode="json")),
             refs={name: _ref_to_json(ref) for name, ref in refs.items()},
             universe={"namespace": self._universe.namespace, "version": self._universe.version},
-            records=rows,
+            records=rows | visit_rows(instrument, facts),
         )
 
     def _make_records(self, rows: Mapping[str, list[Row]]) -> dict[str, list[DimensionRecord]]:

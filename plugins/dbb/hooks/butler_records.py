@@ -107,11 +107,12 @@ def _exposure_row(facts: ExposureFacts) -> Row:
         "zenith_angle": facts.zenith_angle_deg,
         "has_simulated": facts.has_simulated,
         "can_see_sky": facts.can_see_sky,
-        "timespan": _timespan(facts),
+        "timespan": time_span(facts),
     }
 
 
-def _timespan(facts: ExposureFacts) -> list[int]:
+def time_span(facts: ExposureFacts) -> list[int]:
+    """Give the nanoseconds, TAI since 1970, between which an exposure was taken."""
     begin, end = _nanoseconds(facts.begin_tai), _nanoseconds(facts.end_tai)
     if end < begin:
         raise UntranslatableHeader.for_header(facts.obs_id, "it ends before it begins")

@@ -139,7 +139,11 @@ class _Work:
             manifests = [bundle.manifest for bundle in sound]
             whole = find_whole(self.butler, manifests, contents.refs)
             sound = [bundle for bundle in sound if str(bundle.manifest.unit) not in whole]
-        return Batch(self._without_missing(sound), frozenset(contents.exposures))
+        return Batch(
+            self._without_missing(sound),
+            frozenset(contents.exposures),
+            frozenset(contents.visits),
+        )
 
     def _without_unsound(
         self, bundles: Sequence[LandedBundle], contents: Contents

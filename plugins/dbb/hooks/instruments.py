@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from dbb.errors import PolicyUnreadable, UnknownInstrument
-from dbb.model.instrument import Detector, Instrument
+from dbb.model.instrument import Detector, FocalPlane, Instrument
 
 FOLDER = Path(__file__).resolve().parents[3] / "include" / "instruments"
 PURPOSES = frozenset({"SCIENCE", "WAVEFRONT", "GUIDER"})
@@ -21,7 +22,8 @@ _REQUIRED = frozenset(
     {"name", "camera_code", "header_names", "class_name", "detector_max", "exposure_max",
      "visit_max", "detectors", "physical_filters"}
 )  # fmt: skip
-_OPTIONAL = frozenset({"gratings", "more_filters"})
+_OPTIONAL = frozenset({"gratings", "more_filters", "focal_plane"})
+_FOCAL_PLANE = frozenset({"arcsec_per_mm", "detector_mm", "padding_mm", "rafts", "slots"})
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~]*", re.ASCII)
 
 
@@ -86,6 +88,9 @@ def _instrument(document: Any, name: str) -> Instrument:
         class_name=_text(fields["class_name"], "class_name"),
         detectors=detectors,
         physical_filters=_physical_filters(fields),
+        focal_plane=_focal_plane(fields["focal_plane"], detectors)
+        if "focal_plane" in fields
+        else None,
     )
     if instrument.name != name:
         raise _Wrong(f"it describes {instrument.name}")
@@ -113,6 +118,36 @@ def _detectors(groups: Any) -> Iterator[tuple[str, str, str, str, str]]:
                     if "camera_raft" in fields:
                         camera_name = f"{_text(fields['camera_raft'], where)}_{slot}"
                     yield f"{raft}_{slot}", raft, slot, str(purpose), camera_name
+
+
+def _focal_plane(value: Any, detectors: tuple[Detector, ...]) -> FocalPlane:
+    fields = _mapping(value, "focal_plane")
+    if fields.keys() != _FOCAL_PLANE:
+        raise _Wrong(f"focal_plane has {', '.join(sorted(_FOCAL_PLANE))}")
+    rafts = _mapping(fields["rafts"], "focal_plane: rafts")
+    slots = _mapping(fields["slots"], "focal_plane: slots")
+    if rafts.keys() != {detector.raft for detector in detectors}:
+        raise _Wrong("focal_plane: rafts are not those of the detectors")
+    if slots.keys() != {detector.name_in_raft for detector in detectors}:
+        raise _Wrong("focal_plane: slots are not those of the detectors")
+    return FocalPlane(
+        arcsec_per_mm=_positive(fields["arcsec_per_mm"], "focal_plane: arcsec_per_mm"),
+        detector_mm=_positive(fields["detector_mm"], "focal_plane: detector_mm"),
+        padding_mm=_positive(fields["padding_mm"], "focal_plane: padding_mm"),
+        centres_mm={
+            detector.full_name: _centre(rafts[detector.raft], slots[detector.name_in_raft])
+            for detector in detectors
+        },
+    )
+
+
+def _centre(raft: Any, slot: Any) -> tuple[float, float]:
+    """Turn a slot with its raft, and move it to the raft's place."""
+    raft_x, raft_y, *turn = _numbers(raft, 2, 3)
+    x, y = _numbers(slot, 2, 2)
+    angle = math.radians(turn[0] if turn else 0.0)
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return raft_x + cosine * x - sine * y, raft_y + sine * x + cosine * y
 
 
 def _physical_filters(fields: Mapping[str, Any]) -> dict[str, str | None]:
@@ -171,3 +206,20 @@ def _number(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _Wrong(f"{where} is no positive whole number")
     return value
+
+
+def _positive(value: Any, where: str) -> float:
+    (number,) = _numbers([value], 1, 1)
+    if number <= 0:
+        raise _Wrong(f"{where} is not positive")
+    return number
+
+
+def _numbers(value: Any, least: int, most: int) -> list[float]:
+    numbers = _list(value, "focal_plane: a place")
+    if not least <= len(numbers) <= most or not all(
+        isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+        for number in numbers
+    ):
+        raise _Wrong(f"focal_plane: {value!a} is not as many numbers as it should be")
+    return [float(number) for number in numbers]

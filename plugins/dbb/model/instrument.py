@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,6 +50,30 @@ class Detector:
         return f"{self.name_in_files}{guider}.fits"
 
 
+@dataclass(frozen=True, slots=True)
+class FocalPlane:
+    """Say where the detectors are, well enough for finding the images of a place on the sky.
+
+    Parameters
+    ----------
+    arcsec_per_mm
+        The plate scale.
+    detector_mm
+        Side of a square into which any of the detectors fits.
+    padding_mm
+        How far outside of a detector its region on the sky reaches: pointing, distortion and the
+        detectors' own places are known no better than that.
+    centres_mm
+        The centre of each detector by full name, x and y from the optical axis, in the axes of
+        Rubin's camera descriptions.
+    """
+
+    arcsec_per_mm: float
+    detector_mm: float
+    padding_mm: float
+    centres_mm: Mapping[str, tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Instrument:
     """Describe one camera.
@@ -67,6 +92,8 @@ class Instrument:
         The Python class that Butler records for the instrument.
     detectors, physical_filters
         All of them; a filter maps to its band (None where it has none).
+    focal_plane
+        Where the detectors are; without it the instrument's exposures make no visits.
     """
 
     name: str
@@ -78,6 +105,7 @@ class Instrument:
     class_name: str
     detectors: tuple[Detector, ...]
     physical_filters: dict[str, str | None]
+    focal_plane: FocalPlane | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Detector]:

@@ -11,6 +11,8 @@ import yaml
 from dbb.errors import PolicyUnreadable, UnknownInstrument
 from dbb.hooks.instruments import FOLDER, load_instrument, load_instruments
 
+PLANE = yaml.safe_load((FOLDER / "LSSTComCam.yaml").read_text())["focal_plane"]
+
 
 def test_the_camera_has_205_detectors_numbered_as_butler_numbers_them() -> None:
     camera = load_instrument("LSSTCam")
@@ -47,6 +49,16 @@ def test_filters_have_their_bands() -> None:
     assert "diffuser~empty" not in latiss
 
 
+def test_the_places_of_detectors_are_those_of_rubins_camera_description() -> None:
+    plane = load_instrument("LSSTCam").focal_plane
+    assert plane is not None
+    known = {"R22_S11": (0, 0), "R01_S00": (-169.25, -296.25), "R34_S02": (296.25, 84.75),
+             "R44_SW0": (214.25, 202.625), "R00_SG0": (-212.24, -258.74)}  # fmt: skip
+    for name, centre in known.items():
+        assert plane.centres_mm[name] == pytest.approx(centre)
+    assert len(plane.centres_mm) == 205
+
+
 def test_every_instrument_is_loaded() -> None:
     assert sorted(load_instruments()) == ["LATISS", "LSSTCam", "LSSTComCam"]
 
@@ -73,6 +85,14 @@ def test_an_instrument_without_a_file_is_unknown(name: str) -> None:
         ("physical_filters", {"r": ["r_03"], "g": ["r_03"]}),
         ("physical_filters", {True: ["r_03"]}),
         ("surprise", 1),
+        ("focal_plane", {}),
+        ("focal_plane", PLANE | {"padding_mm": 0}),
+        ("focal_plane", PLANE | {"arcsec_per_mm": float("nan")}),
+        ("focal_plane", PLANE | {"detector_mm": True}),
+        ("focal_plane", PLANE | {"rafts": {"R22": [0, 0], "R23": [127, 0]}}),
+        ("focal_plane", PLANE | {"rafts": {"R22": [0]}}),
+        ("focal_plane", PLANE | {"slots": {"S00": [0, 0]}}),
+        ("focal_plane", PLANE | {"slots": PLANE["slots"] | {"S00": [0, "1"]}}),
     ],
 )
 def test_a_wrong_field_makes_the_file_unreadable(tmp_path: Path, field: str, value: object) -> None:
