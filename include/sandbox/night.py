@@ -133,8 +133,7 @@ class Night:
         end_s = time.monotonic() + RUN_WITHIN_S
         while time.monotonic() < end_s:
             state = str(rest.call("GET", url, token=token)["state"])
-            tasks = rest.call("GET", f"{url}/taskInstances?limit=1000", token=token)
-            line = _progress(tasks["task_instances"])
+            line = self._progress(f"{url}/taskInstances", token)
             if line != shown:
                 self.say(f"  {line}")
                 shown = line
@@ -143,19 +142,23 @@ class Night:
             time.sleep(POLL_S)
         return "unfinished after an hour"
 
+    def _progress(self, url: str, token: str) -> str:
+        """Say in one line how far a run is, and what it works on."""
 
-def _progress(tasks: Sequence[Mapping[str, Any]]) -> str:
-    """Say in one line how far a run is, and what it works on."""
-    done = [task for task in tasks if task["state"] in ("success", "skipped")]
-    busy = {
-        task["task_id"].rsplit(".", 1)[-1]
-        for task in tasks
-        if task["state"] in ("running", "deferred")
-    }
-    failed = [task["task_id"] for task in tasks if task["state"] in ("failed", "up_for_retry")]
-    line = f"{len(done)} of {len(tasks)} tasks done"
-    if busy:
-        line += f"; now {', '.join(sorted(busy))}"
-    if failed:
-        line += f"; FAILED {', '.join(sorted(failed))}"
-    return line
+        def ask(*states: str) -> dict[str, Any]:
+            # Airflow gives at most 100 rows a page, and the number of all.
+            query = "&".join(("limit=100", *(f"state={state}" for state in states)))
+            answer: dict[str, Any] = rest.call("GET", f"{url}?{query}", token=token)
+            return answer
+
+        def names(answer: dict[str, Any]) -> str:
+            found = {task["task_id"].rsplit(".", 1)[-1] for task in answer["task_instances"]}
+            return ", ".join(sorted(found))
+
+        done = ask("success", "skipped")["total_entries"]
+        line = f"{done} of {ask()['total_entries']} tasks done"
+        if busy := names(ask("running", "deferred")):
+            line += f"; now {busy}"
+        if failed := names(ask("failed", "up_for_retry")):
+            line += f"; FAILED {failed}"
+        return line
