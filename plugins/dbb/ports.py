@@ -236,7 +236,8 @@ class Repository(Protocol):
         -------
         dict
             By unit name, the error of each bundle that Butler refused (``IngestRefused``); the
-            others are in. At most two extra ingest calls are spent on finding a refused one.
+            others are in. At most two extra ingest calls are spent on one refused
+            bundle that the checks, Butler or its database name; an unnamed one is found by halving.
         """
 
     def find_ingested(self, manifests: Sequence[Manifest]) -> set[str]:
