@@ -29,13 +29,13 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include")]
 
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.backbone import Backbone
+from dbb.flows.copies import look_for_copies
 from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
-from dbb.flows.registration import ask_rules, register_units
+from dbb.flows.registration import register_units
 from dbb.flows.releasing import release_units
 from dbb.model.day_obs import DayObs
-from dbb.ports import RuleState
 from dbb.settings import Settings
 from dbb.wiring import open_backbone
 from sandbox import rest
@@ -78,7 +78,7 @@ def unused_night(backbone: Backbone) -> DayObs:
 
 def await_copies(backbone: Backbone, units: list[str], endpoint: str, cycle_url: str) -> None:
     """Let Rucio's daemons and the copy service work until every copy is there."""
-    while any(s.state is not RuleState.OK for s in ask_rules(backbone, units, endpoint).values()):
+    while len(look_for_copies(backbone, endpoint, units).work) < len(units):
         rest.call("POST", cycle_url, body={}, timeout_s=300)
 
 

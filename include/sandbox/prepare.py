@@ -7,10 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from dbb.flows.policy_apply import apply_policies
+from dbb.flows.policy_plan import plan_policies
 from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.instruments import load_instruments
+from dbb.model.endpoint import Role
 from dbb.settings import Settings
-from dbb.wiring import open_ledger
+from dbb.wiring import open_backbone, open_ledger, open_policies
 
 
 def prepare(settings: Settings) -> None:
@@ -22,11 +25,25 @@ def prepare(settings: Settings) -> None:
     source = settings.resolve(settings.endpoint(settings.raw.source).store_url)
     if source.startswith("file:"):
         Path(url2pathname(urlsplit(source).path)).mkdir(parents=True, exist_ok=True)
-    for name in settings.raw.publishers:
+    for name in [
+        place.name
+        for place in settings.endpoints.values()
+        if place.role in (Role.ARCHIVE, Role.FACILITY)
+    ]:
         root = settings.resolve(settings.endpoint(name).butler)
         database = settings.environment.get(f"DBB_BUTLER_DB_{name.upper()}")
         create_repository(root, instruments, registry_url=database, run=settings.raw.run)
         print(f"butler repository       {root}", flush=True)
+    _apply_policies(settings)
+
+
+def _apply_policies(settings: Settings) -> None:
+    """Have Rucio do what the policies say: a new sandbox has nothing that could be dropped."""
+    backbone, rucio = open_backbone(settings, "sandbox"), open_policies(settings)
+    plan = plan_policies(backbone, settings.endpoints, rucio)
+    if plan:
+        apply_policies(backbone, settings.endpoints, rucio, plan.sha256)
+    print(f"policies                {len(plan.lines)} changes applied in Rucio", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from sandbox.layout import Layout
 from sandbox.service import Service
 from sandbox.services.airflow import AirflowApi, DagProcessor, Scheduler, Triggerer
 from sandbox.services.copy import CopyService
+from sandbox.services.events import Events
 from sandbox.services.memcached import Memcached
 from sandbox.services.postgres import Postgres
 from sandbox.services.rucio import Rucio
@@ -17,6 +18,7 @@ SERVICES: tuple[type[Service], ...] = (
     Postgres,
     Memcached,
     CopyService,
+    Events,
     Rucio,
     AirflowApi,
     Scheduler,
@@ -26,7 +28,7 @@ SERVICES: tuple[type[Service], ...] = (
 
 GROUPS = {
     "airflow": tuple(s.name for s in SERVICES if s.name.startswith("airflow-")),
-    "storage": ("postgres", "memcached", "copy", "rucio"),
+    "storage": ("postgres", "memcached", "copy", "events", "rucio"),
 }
 
 

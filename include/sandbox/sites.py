@@ -9,6 +9,7 @@ RSES = ("USDF", "FRDF", "UKDF", "CHILE")
 STORES = ("SUMMIT", *RSES)
 
 # Endpoints that keep a Butler repository.
-BUTLERS = ("USDF", "FRDF")
+BUTLERS = RSES
 
-SCOPE = "raw"
+# Rucio scopes, one for each kind of thing that travels.
+SCOPES = ("raw", "products", "files", "lfa")

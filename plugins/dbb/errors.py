@@ -25,10 +25,12 @@
     │   ├── UntranslatableHeader    untranslatable-header
     │   ├── ConflictingDuplicate    conflicting-duplicate
     │   ├── ExpectationFailed       expectation-failed
+    │   ├── PoisonEvent             poison-event
     │   └── IngestRefused           ingest-refused
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
-    │   └── RuleStuck               rule-stuck
+    │   ├── RuleStuck               rule-stuck
+    │   └── PlanRefused             plan-refused
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -325,6 +327,18 @@ class ExpectationFailed(BrokenContract):
         return cls(f"The exposure record fails {expectation}.", obs_id)
 
 
+class PoisonEvent(BrokenContract):
+    """Report an event that cannot be understood."""
+
+    code = "poison-event"
+    next_action = "Look at it with `dbb events list --state poison`; the stream goes on without it."
+
+    @classmethod
+    def for_event(cls, source: str, why: object) -> Self:
+        """Name where it came from and what is wrong with it."""
+        return cls(f"The event cannot be understood: {why}.", source)
+
+
 class IngestRefused(BrokenContract):
     """Report a bundle that a Butler repository will not take."""
 
@@ -359,6 +373,26 @@ class RuleStuck(OverBudget):
     def for_rule(cls, rule_id: str, reason: str) -> Self:
         """Name the rule and the reason that Rucio gives."""
         return cls(f"The replication rule is stuck: {reason}.", rule_id)
+
+
+class PlanRefused(OverBudget):
+    """Report a plan that is not carried out."""
+
+    code = "plan-refused"
+    next_action = "Plan again, read the plan, and apply that one."
+
+    @classmethod
+    def for_stale(cls, given: str, now: str) -> Self:
+        """Name the plan that was asked for, and what it would be now."""
+        return cls(f"The plan is not {given!r} any more but {now[:12]}.", "plan")
+
+    @classmethod
+    def for_too_much(cls, endpoint: str, units: int, there: int) -> Self:
+        """Name the endpoint and how much it would lose."""
+        return cls(
+            f"It would drop {units:,} units of {there:,}, over one per cent: say --accept-large.",
+            endpoint,
+        )
 
 
 class SettingMissing(Misconfigured):

@@ -1,4 +1,4 @@
-"""What the flows need of the world: six ports, each with a fake and a real hook.
+"""What the flows need of the world: seven ports, each with a fake and a real hook.
 
 Every method may raise the ``Transient`` error of its port when the service does not answer.
 Every method that changes something may be called again after a crash with the same effect as once.
@@ -9,17 +9,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from dbb.model.delivery import Delivery, State
 from dbb.model.digest import Digest
+from dbb.model.event import Event
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.instrument import Detector
+from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did
 from dbb.model.quarantine import Decision, Refusal
+from dbb.model.sidecar import Sidecars
+
+if TYPE_CHECKING:
+    from dbb.model.parcel import Parcel
 
 READ_BYTES = 4 * 1024 * 1024
 """Size of the pieces in which files are read."""
@@ -154,17 +160,55 @@ class Indexer(Protocol):
         """Describe a bundle whose ``members`` map detector names to names in the zip."""
 
 
+class ReadSidecars(Protocol):
+    """Read what travels beside the files of a batch, or in them."""
+
+    def __call__(self, store: Store, folder: str, names: Iterable[str], kind: Kind, /) -> Sidecars:
+        """Read what is told of the files named, below a folder.
+
+        Raises
+        ------
+        BadDocument
+            If a document is not what it should be, or is missing.
+        """
+
+
+class Sky(Protocol):
+    """Know the regions of the sky that policies name."""
+
+    def regions_touched(self, facts: ExposureFacts) -> frozenset[str] | None:
+        """Name the regions that an exposure's detectors touch; None if it sees no sky."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogFile:
+    """Say what Rucio shall know of one file: its name, identity and free metadata."""
+
+    did: Did
+    digest: Digest
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """Say what Rucio shall know of one bundle: both its files, and the Rucio dataset."""
+    """Say what Rucio shall know of one unit: its files, and the Rucio dataset that holds them.
 
-    manifest: Manifest
-    manifest_digest: Digest
+    Parameters
+    ----------
+    dataset
+        Name of the Rucio dataset.
+    files
+        What travels, the manifest last.
+    kind, instrument, program, labels
+        Columns that Rucio's subscriptions match; empty ones are left out.
+    """
 
-    @property
-    def dataset(self) -> Did:
-        """Name the Rucio dataset."""
-        return Did(self.manifest.scope, self.manifest.unit.rucio_dataset)
+    dataset: Did
+    files: tuple[CatalogFile, ...]
+    kind: Kind = Kind.RAW
+    instrument: str = ""
+    program: str = ""
+    labels: str = ""
 
 
 class RuleState(StrEnum):
@@ -188,6 +232,36 @@ class RuleStatus:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RuleWish:
+    """Say which rule is wanted: the RSE, what for, from where, and for how long.
+
+    Parameters
+    ----------
+    rse
+        Where the copy shall be.
+    activity
+        Rucio's activity.
+    source_rse
+        The only RSE to copy from; empty for any.
+    lifetime_s
+        How long the rule stands; 0 for ever.
+    """
+
+    rse: str
+    activity: str
+    source_rse: str = ""
+    lifetime_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Hold how far Rucio is with one dataset at one RSE, and the rule that wants it there."""
+
+    rule_id: str
+    state: RuleState
+
+
 class Catalog(Protocol):
     """Know replicas and rules: Rucio."""
 
@@ -200,14 +274,35 @@ class Catalog(Protocol):
             If Rucio knows a file of that name with other bytes.
         """
 
-    def ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
-        """Make sure that a rule brings each Rucio dataset to an RSE; give the rules' ids."""
+    def ensure_rules(self, datasets: Sequence[Did], wish: RuleWish) -> dict[Did, str]:
+        """Make sure that a rule brings each Rucio dataset to an RSE; give the rules' ids.
+
+        A rule that a subscription has made is as good as one of ours.
+        """
+
+    def locks(self, datasets: Sequence[Did]) -> dict[Did, dict[str, Lock]]:
+        """Ask how far Rucio is with datasets, in bulk: by dataset, RSE to lock.
+
+        Only RSEs that a rule wants are listed. A dataset that Rucio does not know has none.
+        """
 
     def rules(self, rule_ids: Sequence[str]) -> dict[str, RuleStatus]:
         """Ask how far rules are."""
 
     def replicas(self, dids: Sequence[Did]) -> dict[Did, dict[str, str]]:
         """List where files are available: by file, RSE to physical name."""
+
+    def datasets_of(self, did: Did) -> list[Did]:
+        """Name the Rucio datasets that hold a file."""
+
+    def hurry(self, rule_ids: Sequence[str]) -> None:
+        """Have stuck rules tried again at the next opportunity; rules that are gone are no error."""
+
+    def take_from(self, rule_ids: Sequence[str], source_rse: str) -> None:
+        """Have rules copy from another RSE from now on (empty: from any)."""
+
+    def drop_rules(self, rule_ids: Sequence[str]) -> None:
+        """End rules at once: Rucio deletes what no other rule wants. Gone ones are no error."""
 
     def declare_bad(self, dids: Sequence[Did], rse: str, reason: str) -> None:
         """Say that replicas at an RSE are damaged or gone; Rucio fetches them anew by its rules.
@@ -222,6 +317,14 @@ class LandedBundle:
 
     manifest: Manifest
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class LandedParcel:
+    """Name a verified parcel at an endpoint: its manifest, and the URL of each file by name."""
+
+    parcel: Parcel
+    urls: Mapping[str, str] = field(hash=False)
 
 
 class Repository(Protocol):
@@ -243,6 +346,15 @@ class Repository(Protocol):
     def find_ingested(self, manifests: Sequence[Manifest]) -> set[str]:
         """Name the units all of whose datasets the repository has."""
 
+    def ingest_parcels(self, parcels: Sequence[LandedParcel]) -> dict[str, Exception]:
+        """Insert dimension records, then ingest the datasets of parcels; as ``ingest`` does.
+
+        Each parcel appears whole or not at all.
+        """
+
+    def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Take the datasets of units out of the registry; the files stay where they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:
@@ -251,17 +363,19 @@ class UnitRow:
     Parameters
     ----------
     unit, kind, instrument, day_obs, obs_id, part
-        What it is; ``kind`` is ``raw`` here.
+        What it is; ``obs_id`` is a parcel's name where it is no exposure.
     expected, arrived
-        Numbers of detectors.
+        Numbers of detectors; of files, for a parcel.
     missing
         Full names of expected detectors that are not in the bundle (known once it is made).
     changed_at
         When its set of files last grew (UTC).
     manifest_sha256, bundle
-        Identity of the manifest and of the bundle, once made.
+        Identity of the manifest and of the bundle, once made; a parcel has no bundle.
     gate
         ``passed``, ``failed`` or empty: what the night's expectations said.
+    files, size_bytes
+        What travels, the manifest included, once made.
     """
 
     unit: str
@@ -277,6 +391,8 @@ class UnitRow:
     manifest_sha256: str = ""
     bundle: Digest | None = None
     gate: str = ""
+    files: int = 0
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +446,15 @@ class Ledger(Protocol):
             If the unit is sealed already with another manifest.
         """
 
+    def seal_parcel(self, parcel: Parcel) -> None:
+        """Insert the unit of a parcel, which is complete from the beginning; again is a no-op.
+
+        Raises
+        ------
+        ConflictingDuplicate
+            If the unit exists with another manifest and a copy of it was verified.
+        """
+
     def set_gate(self, verdicts: Mapping[str, bool | None]) -> None:
         """Record what the night's expectations said of units; None has them judged again."""
 
@@ -354,6 +479,25 @@ class Ledger(Protocol):
         ForbiddenTransition
             If no delivery may go that way.
         """
+
+    def days_of_kind(self, kind: Kind) -> list[int]:
+        """List the days of which there are sealed units of a kind."""
+
+    def units_of_kind(self, kind: Kind, day_obs: int) -> list[UnitRow]:
+        """Read the sealed units of a kind and day, in the order of their names."""
+
+    def count_published(self, endpoint: str) -> int:
+        """Count the units that an endpoint serves."""
+
+    def open_deliveries(self, endpoint: str) -> list[Delivery]:
+        """Read the deliveries that an endpoint still has to do something for, by unit's name.
+
+        They are those expected, arrived, verified, registered, missing or suspect, of units whose
+        manifest exists.
+        """
+
+    def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
+        """Record why deliveries wait; the time of the first such reason is kept until they move."""
 
     def set_rules(self, rules: Mapping[str, str], endpoint: str) -> None:
         """Record the rule that brings each unit to an endpoint."""
@@ -386,6 +530,31 @@ class Ledger(Protocol):
 
     def events(self, unit: str) -> list[DeliveryEvent]:
         """Read the history of a unit, in order."""
+
+
+class Inbox(Protocol):
+    """Keep events."""
+
+    def store(self, events: Sequence[Event]) -> int:
+        """Keep events durably; those that came before are left out. Give the number of new ones."""
+
+    def fresh(self, rse: str, most: int) -> list[Event]:
+        """Read the events of an RSE that nobody has dealt with, oldest first."""
+
+    def newest(self, rse: str) -> tuple[int, dt.datetime | None]:
+        """Say how many events of an RSE nobody has dealt with, and when the last one came."""
+
+    def settle(self, event_ids: Sequence[str]) -> None:
+        """Say that events are dealt with."""
+
+    def replay(self, event_ids: Sequence[str]) -> int:
+        """Have events looked at again; give their number. A poison one has nothing to look at."""
+
+    def prune(self, before: dt.datetime) -> int:
+        """Forget events that were dealt with before a time; give their number."""
+
+    def find(self, state: str, rse: str, most: int) -> list[Event]:
+        """List events, newest first; an empty ``state`` or ``rse`` is any."""
 
 
 class Clock(Protocol):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dbb.documents import build, read_document
 from dbb.errors import PolicyUnreadable, SettingMissing, UnknownEndpoint
 from dbb.model.endpoint import Endpoint, RawPolicy, Role
+from dbb.model.kind import Kind
+from dbb.model.policy import TIERS, Policy, PolicyBook
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 
@@ -25,15 +27,21 @@ class Settings:
     ----------
     endpoints
         All places by name.
+    policies
+        Who receives what.
     raw
-        How raw exposures travel.
+        How raw exposures are handled.
     environment
         Where ``${DBB_…}`` in the files and the ledger's address are looked up.
+    include
+        The folder that the files were read from.
     """
 
     endpoints: Mapping[str, Endpoint]
+    policies: PolicyBook
     raw: RawPolicy
     environment: Mapping[str, str]
+    include: Path = INCLUDE
 
     @classmethod
     def load(
@@ -50,8 +58,11 @@ class Settings:
         for path in sorted((include / "endpoints").glob("*.yaml")):
             endpoint = _endpoint(path)
             endpoints[endpoint.name] = endpoint
-        raw = _raw_policy(include / "policies" / "raw.yaml", endpoints)
-        return cls(endpoints, raw, os.environ if environment is None else environment)
+        _check_links(endpoints)
+        policies = _policies(include / "policies" / "policies.yaml", endpoints)
+        raw = _raw_policy(include / "policies" / "raw.yaml", endpoints, policies)
+        known = os.environ if environment is None else environment
+        return cls(endpoints, policies, raw, known, include)
 
     def endpoint(self, name: str) -> Endpoint:
         """Give an endpoint by name.
@@ -65,6 +76,11 @@ class Settings:
             return self.endpoints[name]
         except KeyError:
             raise UnknownEndpoint.for_name(name) from None
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Name the endpoints that any policy names as receiver, in the order of their names."""
+        return tuple(sorted({policy.receiver for policy in self.policies}))
 
     def resolve(self, text: str) -> str:
         """Fill in ``${DBB_…}``.
@@ -90,57 +106,81 @@ class Settings:
         return value
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise PolicyUnreadable.for_file(path.name, error) from None
-    if not isinstance(document, dict):
-        raise PolicyUnreadable.for_file(path.name, "it is no mapping")
-    return document
-
-
-def _build(cls: type[Any], path: Path, document: dict[str, Any]) -> Any:
-    known = {field.name: str(field.type) for field in fields(cls)}
-    wrong = sorted((set(document) ^ set(known)) - {"contacts"})
-    if wrong:
-        raise PolicyUnreadable.for_file(path.name, f"unknown or missing: {', '.join(wrong)}")
-    values = {}
-    for name, value in document.items():
-        values[name] = _checked(path, name, value, known[name])
-    return cls(**values)
-
-
-def _checked(path: Path, name: str, value: Any, kind: str) -> Any:
-    if kind.startswith("tuple"):
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif kind == "int":
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
-    elif isinstance(value, str):
-        return Role(value) if kind == "Role" and value in set(Role) else value
-    raise PolicyUnreadable.for_file(path.name, f"{name} is {value!r}, which is no {kind}")
-
-
 def _endpoint(path: Path) -> Endpoint:
-    endpoint: Endpoint = _build(Endpoint, path, _read(path))
+    endpoint = build(Endpoint, read_document(path), path.name)
     if endpoint.name != path.stem or not re.fullmatch(r"[a-z][a-z0-9]{1,19}", endpoint.name):
         raise PolicyUnreadable.for_file(path.name, f"its name is {endpoint.name!r}")
-    if not isinstance(endpoint.role, Role):
-        raise PolicyUnreadable.for_file(path.name, f"role is none of {', '.join(Role)}")
-    if endpoint.role is not Role.SOURCE and not (endpoint.rse and endpoint.butler):
+    if endpoint.role in (Role.ARCHIVE, Role.FACILITY) and not (endpoint.rse and endpoint.butler):
         raise PolicyUnreadable.for_file(path.name, "it needs an rse and a butler")
+    if endpoint.tier not in TIERS:
+        raise PolicyUnreadable.for_file(path.name, f"tier is none of {', '.join(TIERS)}")
     return endpoint
 
 
-def _raw_policy(path: Path, endpoints: Mapping[str, Endpoint]) -> RawPolicy:
-    policy: RawPolicy = _build(RawPolicy, path, _read(path))
-    wanted = {policy.source: Role.SOURCE, policy.archive: Role.ARCHIVE}
-    wanted |= dict.fromkeys(policy.receivers, Role.FACILITY)
-    for name, role in wanted.items():
+def _check_links(endpoints: Mapping[str, Endpoint]) -> None:
+    for endpoint in endpoints.values():
+        for source, distance in endpoint.links.items():
+            if source == endpoint.name or source not in endpoints or not endpoints[source].rse:
+                raise PolicyUnreadable.for_file(
+                    f"{endpoint.name}.yaml", f"links: {source} is no other endpoint with an rse"
+                )
+            if distance < 1:
+                raise PolicyUnreadable.for_file(
+                    f"{endpoint.name}.yaml", f"links: {source} is nearer than 1"
+                )
+
+
+def _policies(path: Path, endpoints: Mapping[str, Endpoint]) -> PolicyBook:
+    document = read_document(path)
+    rows = document.get("policies")
+    if set(document) != {"policies"} or not isinstance(rows, list):
+        raise PolicyUnreadable.for_file(path.name, "it is no list of `policies`")
+    book = PolicyBook(tuple(_policy(path, row, endpoints) for row in rows))
+    for policy in book:
+        _check_region(path, policy)
+    return book
+
+
+def _policy(path: Path, row: Any, endpoints: Mapping[str, Endpoint]) -> Policy:
+    name = row.get("name", "?") if isinstance(row, dict) else "?"
+    where = f"{path.name}: {name}"
+    policy = build(Policy, row, where)
+    receiver = endpoints.get(policy.receiver)
+    if receiver is None or receiver.role is not Role.FACILITY:
+        raise PolicyUnreadable.for_file(where, f"{policy.receiver} is no endpoint of role facility")
+    if policy.tier != receiver.tier:
+        raise PolicyUnreadable.for_file(where, f"{policy.receiver} has no {policy.tier} storage")
+    if not policy.sources:
+        raise PolicyUnreadable.for_file(where, "it names no source")
+    for source in policy.sources:
+        if source not in receiver.links:
+            raise PolicyUnreadable.for_file(
+                where, f"{policy.receiver} has no link from {source} (links of its endpoint file)"
+            )
+    if policy.copies < 1:
+        raise PolicyUnreadable.for_file(where, "copies is less than 1")
+    if policy.what.first_day > policy.what.last_day:
+        raise PolicyUnreadable.for_file(where, "the first day is after the last")
+    return policy
+
+
+def _check_region(path: Path, policy: Policy) -> None:
+    region = policy.what.region
+    if region and not (path.parent / "regions" / f"{region}.yaml").is_file():
+        raise PolicyUnreadable.for_file(
+            f"{path.name}: {policy.name}", f"there is no region {region!r} (regions/{region}.yaml)"
+        )
+
+
+def _raw_policy(path: Path, endpoints: Mapping[str, Endpoint], policies: PolicyBook) -> RawPolicy:
+    document = read_document(path)
+    policy = build(RawPolicy, document, path.name, leave_out=frozenset({"receivers"}))
+    policy = dataclasses.replace(policy, receivers=policies.receivers(Kind.RAW))
+    for name, role in {policy.source: Role.SOURCE, policy.archive: Role.ARCHIVE}.items():
         if name not in endpoints or endpoints[name].role is not role:
             raise PolicyUnreadable.for_file(path.name, f"{name} is no endpoint of role {role}")
+    if policy.scope != Kind.RAW.scope:
+        raise PolicyUnreadable.for_file(path.name, f"scope is not {Kind.RAW.scope}")
     if not 1 <= policy.copies_before_release <= len(policy.publishers):
         raise PolicyUnreadable.for_file(path.name, "copies_before_release can never be reached")
     if policy.chunk_exposures < 1:

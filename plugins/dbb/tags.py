@@ -10,6 +10,10 @@ class Tag(StrEnum):
 
     RAW = "raw"
     """It moves raw exposures."""
+    DELIVERY = "delivery"
+    """It publishes at one endpoint what Rucio brings there."""
+    PRODUCTS = "products"
+    """It moves products and permanent files."""
     NIGHTLY = "nightly"
     """It has one run for each observing night, and can be backfilled."""
     LIVE = "live"

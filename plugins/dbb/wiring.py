@@ -7,18 +7,22 @@ or Rucio, whose imports take seconds.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from dbb.flows.backbone import Backbone
+from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
-from dbb.ports import Catalog, Indexer, Inspector, Repository, Store
+from dbb.model.kind import Kind
+from dbb.model.sidecar import Sidecars
+from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
     from dbb.hooks.rucio_catalog import RucioCatalog
+    from dbb.hooks.rucio_policies import RucioPolicies
 
 
 class _WhenUsed:
@@ -48,16 +52,32 @@ def open_ledger(settings: Settings, actor: str) -> SqlLedger:
     return SqlLedger(open_engine(settings.value("DBB_LEDGER_URL")), SystemClock(), actor)
 
 
+def open_inbox(settings: Settings) -> SqlInbox:
+    """Open the inbox of events, which lies in the ledger's database."""
+    return SqlInbox(open_ledger(settings, "events"), SystemClock())
+
+
 def open_catalog(settings: Settings) -> RucioCatalog:
     """Open the Rucio client of an installation."""
     from dbb.hooks.rucio_catalog import RucioCatalog  # noqa: PLC0415 - a slow import
 
-    return RucioCatalog(
-        host=settings.value("DBB_RUCIO_HOST"),
-        account=settings.value("DBB_RUCIO_ACCOUNT"),
-        username=settings.value("DBB_RUCIO_USER"),
-        password=settings.value("DBB_RUCIO_PASSWORD"),
-    )
+    return RucioCatalog(**_rucio_login(settings))
+
+
+def open_policies(settings: Settings) -> RucioPolicies:
+    """Open what of Rucio policies decide."""
+    from dbb.hooks.rucio_policies import RucioPolicies  # noqa: PLC0415 - a slow import
+
+    return RucioPolicies(**_rucio_login(settings))
+
+
+def _rucio_login(settings: Settings) -> dict[str, str]:
+    return {
+        "host": settings.value("DBB_RUCIO_HOST"),
+        "account": settings.value("DBB_RUCIO_ACCOUNT"),
+        "username": settings.value("DBB_RUCIO_USER"),
+        "password": settings.value("DBB_RUCIO_PASSWORD"),
+    }
 
 
 def open_backbone(settings: Settings, actor: str) -> Backbone:
@@ -66,6 +86,7 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
     Call it inside a task, never when a DAG file is read. Nothing opened here may cross a fork.
     """
     instruments = load_instruments()
+    ledger = open_ledger(settings, actor)
 
     def inspector() -> Inspector:
         from dbb.hooks.fits_inspector import FitsInspector  # noqa: PLC0415 - a slow import
@@ -76,6 +97,16 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
         from dbb.hooks.butler_indexer import ButlerIndexer  # noqa: PLC0415 - a slow import
 
         return ButlerIndexer(instruments.values())
+
+    def sky() -> Sky:
+        from dbb.hooks.sky_regions import SkyRegions  # noqa: PLC0415 - a slow import
+
+        return SkyRegions(settings.include / "policies" / "regions", instruments)
+
+    def sidecars(store: Store, folder: str, names: Iterable[str], kind: Kind, /) -> Sidecars:
+        from dbb.hooks.sidecars import read_sidecars  # noqa: PLC0415 - a slow import
+
+        return read_sidecars(store, folder, names, kind)
 
     @cache
     def store(endpoint: str) -> Store:
@@ -91,13 +122,17 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
 
     return Backbone(
         policy=settings.raw,
+        policies=settings.policies,
         instruments=instruments,
         rses={name: endpoint.rse for name, endpoint in settings.endpoints.items()},
-        ledger=open_ledger(settings, actor),
+        ledger=ledger,
+        inbox=SqlInbox(ledger, SystemClock()),
         clock=SystemClock(),
         catalog=cast(Catalog, _WhenUsed(lambda: open_catalog(settings))),
         inspector=cast(Inspector, _WhenUsed(inspector)),
         indexer=cast(Indexer, _WhenUsed(indexer)),
+        sky=cast(Sky, _WhenUsed(sky)),
+        sidecars=sidecars,
         store=store,
         repository=repository,
     )

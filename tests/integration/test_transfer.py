@@ -17,6 +17,7 @@ import pytest
 from astropy.io import fits
 
 from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.copies import count_copies, look_for_copies
 from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
@@ -68,7 +69,10 @@ def move(backbone, environment, day_obs, *, cycles=20):
     register_units(backbone, work)
     publish_units(backbone, work, "usdf")
     for _ in range(cycles):
-        if publish_units(backbone, work, "frdf")["waiting"] == 0:
+        for endpoint in backbone.policy.receivers:
+            look = look_for_copies(backbone, endpoint, work)
+            publish_units(backbone, look.work, endpoint)
+        if count_copies(backbone, work)["waiting"] == 0:
             break
         cycle(environment)
         time.sleep(0.2)  # the copy service works in its own time

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
@@ -16,26 +17,40 @@ from dbb.errors import ConflictingDuplicate, Misconfigured
 from dbb.model.exposure import Unit
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import Did, SafeName
-from dbb.ports import Catalog, CatalogEntry, RuleState, RuleStatus, Store
+from dbb.ports import (
+    Catalog,
+    CatalogEntry,
+    CatalogFile,
+    Lock,
+    RuleState,
+    RuleStatus,
+    RuleWish,
+    Store,
+)
 
 ACTIVITY = "Nightly"
 SCOPE = "raw"
+ZIP = {"rubin_butler": "zip_file", "rubin_sidecar": ""}
 CYCLES = 60
 """How often the daemons may run until a rule has come true; a real transfer takes a few."""
 
 
 class CatalogBench(Protocol):
-    """A catalogue with two RSEs and everything that makes its rules come true."""
+    """A catalogue with three RSEs and everything that makes its rules come true."""
 
     catalog: Catalog
     archive: str
     receiver: str
+    third: str
 
     def store(self, rse: str) -> Store:
         """Give the store of an RSE; files lie there as ``scope/name``."""
 
     def cycle(self) -> None:
         """Run the daemons once."""
+
+    def repair(self) -> None:
+        """Run the daemon that tries stuck rules again."""
 
     def is_open(self, dataset: Did) -> bool:
         """Say whether a dataset takes files."""
@@ -50,10 +65,31 @@ class CatalogBench(Protocol):
         """Have a rule expire."""
 
 
-def entry_of(unit: Unit, data: bytes = b"bundle") -> CatalogEntry:
-    """Make the entry of a bundle with these bytes."""
+@dataclass(frozen=True)
+class Bundle:
+    """Hold a bundle's manifest, and its entry."""
+
+    manifest: Manifest
+
+    @property
+    def entry(self) -> CatalogEntry:
+        unit = self.manifest.unit
+        return CatalogEntry(
+            dataset=Did(SCOPE, unit.rucio_dataset),
+            files=(
+                CatalogFile(Did(SCOPE, unit.bundle_name), self.manifest.bundle, ZIP),
+                CatalogFile(Did(SCOPE, unit.manifest_name), digest_bytes(self.manifest.data)),
+            ),
+            instrument=unit.instrument,
+            program="BLOCK-365",
+            labels=".raw-ukdf.",
+        )
+
+
+def manifest_of(unit: Unit, data: bytes = b"bundle") -> Manifest:
+    """Make the manifest of a bundle with these bytes."""
     digest = digest_bytes(data)
-    manifest = Manifest(
+    return Manifest(
         unit=unit,
         scope=SCOPE,
         bundle=digest,
@@ -62,18 +98,28 @@ def entry_of(unit: Unit, data: bytes = b"bundle") -> CatalogEntry:
         universe={},
         records={},
     )
-    return CatalogEntry(manifest, digest_bytes(manifest.data))
+
+
+def entry_of(unit: Unit, data: bytes = b"bundle") -> CatalogEntry:
+    """Make the entry of a bundle with these bytes."""
+    return Bundle(manifest_of(unit, data)).entry
 
 
 def files_of(entry: CatalogEntry) -> tuple[Did, Did]:
     """Name the bundle and the manifest of an entry."""
-    unit = entry.manifest.unit
-    return Did(SCOPE, unit.bundle_name), Did(SCOPE, unit.manifest_name)
+    bundle, manifest = entry.files
+    return bundle.did, manifest.did
+
+
+def unit_of(entry: CatalogEntry) -> Unit:
+    """Tell whose entry it is."""
+    return Unit.parse("/".join(files_of(entry)[0].name.split("/")[:3]))
 
 
 def lay_down(entry: CatalogEntry, store: Store, data: bytes = b"bundle") -> None:
     """Put the bundle and the manifest where their RSE has them."""
-    for did, content in zip(files_of(entry), (data, entry.manifest.data), strict=True):
+    manifest = manifest_of(unit_of(entry), data)
+    for did, content in zip(files_of(entry), (data, manifest.data), strict=True):
         with store.create(f"{did.scope}/{did.name}") as writer:
             writer.write(content)
 
@@ -153,7 +199,7 @@ class CatalogConformance:
 
     def test_no_entries_are_no_work(self, bench: CatalogBench) -> None:
         bench.catalog.register([], bench.archive)
-        assert bench.catalog.ensure_rules([], bench.receiver, ACTIVITY) == {}
+        assert bench.catalog.ensure_rules([], RuleWish(bench.receiver, ACTIVITY)) == {}
         assert bench.catalog.rules([]) == {}
 
     @pytest.mark.parametrize("data", [b"other", b"another size"])
@@ -161,7 +207,7 @@ class CatalogConformance:
         self, bench: CatalogBench, entry: CatalogEntry, data: bytes
     ) -> None:
         bench.catalog.register([entry], bench.archive)
-        other = entry_of(entry.manifest.unit, data)
+        other = entry_of(unit_of(entry), data)
         with pytest.raises(ConflictingDuplicate) as caught:
             bench.catalog.register([other], bench.archive)
         assert str(files_of(entry)[0]) in str(caught.value)
@@ -182,13 +228,13 @@ class CatalogConformance:
             bench.catalog.register([entry], "NOWHERE")
         bench.catalog.register([entry], bench.archive)
         with pytest.raises(Misconfigured):
-            bench.catalog.ensure_rules([entry.dataset], "NOWHERE", ACTIVITY)
+            bench.catalog.ensure_rules([entry.dataset], RuleWish("NOWHERE", ACTIVITY))
 
     def test_a_rule_for_an_unknown_dataset_is_refused(
         self, bench: CatalogBench, entry: CatalogEntry
     ) -> None:
         with pytest.raises(Misconfigured):
-            bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+            bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
 
     def test_there_is_one_rule_for_each_dataset_and_rse(
         self, bench: CatalogBench, units: Iterator[Unit]
@@ -196,25 +242,25 @@ class CatalogConformance:
         entries = [entry_of(next(units)) for _ in range(3)]
         datasets = [entry.dataset for entry in entries]
         bench.catalog.register(entries, bench.archive)
-        first = bench.catalog.ensure_rules(datasets[:2], bench.receiver, ACTIVITY)
-        again = bench.catalog.ensure_rules(datasets, bench.receiver, ACTIVITY)
+        first = bench.catalog.ensure_rules(datasets[:2], RuleWish(bench.receiver, ACTIVITY))
+        again = bench.catalog.ensure_rules(datasets, RuleWish(bench.receiver, ACTIVITY))
         assert list(first) == datasets[:2]
         assert set(again) == set(datasets)
         assert len(set(again.values())) == 3
         assert first.items() <= again.items()
-        assert bench.catalog.ensure_rules(datasets, bench.receiver, ACTIVITY) == again
+        assert bench.catalog.ensure_rules(datasets, RuleWish(bench.receiver, ACTIVITY)) == again
 
     def test_a_rule_brings_both_files_to_its_rse(
         self, bench: CatalogBench, entry: CatalogEntry
     ) -> None:
         lay_down(entry, bench.store(bench.archive))
         bench.catalog.register([entry], bench.archive)
-        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         assert wait_for(bench, rules[entry.dataset], RuleState.OK) == RuleStatus(RuleState.OK)
         for did, places in bench.catalog.replicas(files_of(entry)).items():
             assert set(places) == {bench.archive, bench.receiver}
             assert bench.store(bench.receiver).stat(f"{SCOPE}/{did.name}") is not None
-        again = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        again = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         assert again == rules
 
     def test_a_replica_that_was_declared_bad_is_fetched_again(
@@ -222,7 +268,7 @@ class CatalogConformance:
     ) -> None:
         lay_down(entry, bench.store(bench.archive))
         bench.catalog.register([entry], bench.archive)
-        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         wait_for(bench, rules[entry.dataset], RuleState.OK)
         bundle, _ = files_of(entry)
         place = bench.store(bench.receiver)
@@ -240,7 +286,7 @@ class CatalogConformance:
 
     def test_a_rule_that_waits_says_so(self, bench: CatalogBench, entry: CatalogEntry) -> None:
         bench.catalog.register([entry], bench.archive)
-        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         status = bench.catalog.rules(list(rules.values()))[rules[entry.dataset]]
         assert status.state in {RuleState.WAITING, RuleState.STUCK}
         assert status.reason
@@ -249,9 +295,64 @@ class CatalogConformance:
         self, bench: CatalogBench, entry: CatalogEntry
     ) -> None:
         bench.catalog.register([entry], bench.archive)  # and nothing lies there
-        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         status = wait_for(bench, rules[entry.dataset], RuleState.STUCK)
         assert status.reason
+
+    def test_locks_tell_the_rule_and_how_far_it_is_in_one_question(
+        self, bench: CatalogBench, units: Iterator[Unit]
+    ) -> None:
+        here, unruled, unknown = (entry_of(next(units)) for _ in range(3))
+        lay_down(here, bench.store(bench.archive))
+        bench.catalog.register([here, unruled], bench.archive)
+        wish = RuleWish(bench.receiver, ACTIVITY)
+        rules = bench.catalog.ensure_rules([here.dataset], wish)
+        datasets = [here.dataset, unruled.dataset, unknown.dataset]
+        before = bench.catalog.locks(datasets)
+        assert before[here.dataset][bench.receiver].rule_id == rules[here.dataset]
+        wait_for(bench, rules[here.dataset], RuleState.OK)
+        lock = Lock(rules[here.dataset], RuleState.OK)
+        assert bench.catalog.locks(datasets) == {
+            here.dataset: {bench.receiver: lock}, unruled.dataset: {}, unknown.dataset: {}
+        }  # fmt: skip
+        assert bench.catalog.locks([]) == {}
+
+    def test_a_rule_takes_copies_from_its_source_only_until_told_otherwise(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        wish = RuleWish(bench.receiver, ACTIVITY, source_rse=bench.third)
+        rule = bench.catalog.ensure_rules([entry.dataset], wish)[entry.dataset]
+        assert wait_for(bench, rule, RuleState.STUCK).reason
+        bench.catalog.take_from([rule], bench.archive)
+        bench.catalog.hurry([rule, "0" * 32])
+        bench.repair()
+        wait_for(bench, rule, RuleState.OK)
+
+    def test_a_dropped_rule_takes_its_copies_along(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        wish = RuleWish(bench.receiver, ACTIVITY)
+        rule = bench.catalog.ensure_rules([entry.dataset], wish)[entry.dataset]
+        wait_for(bench, rule, RuleState.OK)
+        bench.catalog.drop_rules([rule, "0" * 32])
+        wait_for(bench, rule, RuleState.GONE)
+        bundle, _ = files_of(entry)
+        for _ in range(CYCLES):
+            if not _content(bench.store(bench.receiver), bundle):
+                break
+            bench.cycle()
+        assert not _content(bench.store(bench.receiver), bundle)
+        assert _content(bench.store(bench.archive), bundle)
+
+    def test_a_file_tells_its_dataset(self, bench: CatalogBench, entry: CatalogEntry) -> None:
+        bundle, _ = files_of(entry)
+        assert bench.catalog.datasets_of(bundle) == []
+        bench.catalog.register([entry], bench.archive)
+        assert bench.catalog.datasets_of(bundle) == [entry.dataset]
 
     @pytest.mark.parametrize("rule_id", ["0" * 32, "no rule's id", ""])
     def test_an_unknown_rule_is_gone(self, bench: CatalogBench, rule_id: str) -> None:
@@ -262,11 +363,11 @@ class CatalogConformance:
     ) -> None:
         lay_down(entry, bench.store(bench.archive))
         bench.catalog.register([entry], bench.archive)
-        rules = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         wait_for(bench, rules[entry.dataset], RuleState.OK)
         bench.remove_rule(rules[entry.dataset])
         wait_for(bench, rules[entry.dataset], RuleState.GONE)
-        again = bench.catalog.ensure_rules([entry.dataset], bench.receiver, ACTIVITY)
+        again = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
         assert again != rules
 
 

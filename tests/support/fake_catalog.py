@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from types import MappingProxyType
 
 from dbb.errors import ConflictingDuplicate, DbbError, SettingMissing
-from dbb.model.digest import Digest
-from dbb.model.names import Did, SafeName
-from dbb.ports import READ_BYTES, CatalogEntry, RuleState, RuleStatus, Store
+from dbb.flows.cargo import stored_name
+from dbb.model.names import Did
+from dbb.model.policy import PolicyBook
+from dbb.ports import READ_BYTES, CatalogEntry, Lock, RuleState, RuleStatus, RuleWish, Store
 
 _NEW = RuleStatus(RuleState.WAITING, "REPLICATING")
 
@@ -27,14 +29,19 @@ class _File:
 class _Dataset:
     files: list[Did] = field(default_factory=list)
     is_open: bool = True
+    is_new: bool = True
+    columns: CatalogEntry | None = None
 
 
 @dataclass(slots=True)
 class _Rule:
     dataset: Did
-    rse: str
-    activity: str
+    wish: RuleWish
     status: RuleStatus = _NEW
+
+    @property
+    def rse(self) -> str:
+        return self.wish.rse
 
 
 class MemoryCatalog:
@@ -44,10 +51,18 @@ class MemoryCatalog:
     ----------
     stores
         The store of each RSE; a replica of ``scope:name`` lies there as ``scope/name``.
+    subscriptions
+        The policies whose subscriptions exist, and the RSE of each endpoint.
     """
 
-    def __init__(self, stores: Mapping[str, Store]) -> None:
+    def __init__(
+        self,
+        stores: Mapping[str, Store],
+        subscriptions: tuple[PolicyBook, Mapping[str, str]] = (PolicyBook(), MappingProxyType({})),
+    ) -> None:
         self.stores = dict(stores)
+        self.subscriptions = subscriptions
+        self.hurried: list[str] = []
         self.files: dict[Did, _File] = {}
         self.datasets: dict[Did, _Dataset] = {}
         self._rules: dict[str, _Rule] = {}
@@ -62,21 +77,29 @@ class MemoryCatalog:
                 self._check_same(did, new)
             for did, new in files.items():
                 self.files.setdefault(did, new).rses.add(rse)
-            dataset = self.datasets.setdefault(entry.dataset, _Dataset())
+            dataset = self.datasets.setdefault(entry.dataset, _Dataset(columns=entry))
             dataset.files = sorted({*dataset.files, *files})
             dataset.is_open = False
 
-    def ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+    def ensure_rules(self, datasets: Sequence[Did], wish: RuleWish) -> dict[Did, str]:
         """Make sure that a rule brings each Rucio dataset to an RSE; give the rules' ids."""
-        self._check_rse(rse)
-        known = {rule.dataset: key for key, rule in self._rules.items() if rule.rse == rse}
+        self._check_rse(wish.rse)
+        known = {rule.dataset: key for key, rule in self._rules.items() if rule.rse == wish.rse}
         for dataset in datasets:
             if dataset not in self.datasets:
                 raise SettingMissing("Rucio knows no such dataset", str(dataset))
             if dataset not in known:
                 known[dataset] = f"{next(self._numbers):032x}"
-                self._rules[known[dataset]] = _Rule(dataset, rse, activity)
+                self._rules[known[dataset]] = _Rule(dataset, wish)
         return {dataset: known[dataset] for dataset in datasets}
+
+    def locks(self, datasets: Sequence[Did]) -> dict[Did, dict[str, Lock]]:
+        """Ask how far Rucio is with datasets: by dataset, RSE to lock."""
+        found: dict[Did, dict[str, Lock]] = {did: {} for did in datasets}
+        for key, rule in self._rules.items():
+            if rule.dataset in found:
+                found[rule.dataset][rule.rse] = Lock(key, rule.status.state)
+        return found
 
     def rules(self, rule_ids: Sequence[str]) -> dict[str, RuleStatus]:
         """Ask how far rules are."""
@@ -91,6 +114,37 @@ class MemoryCatalog:
             else {}
             for did in dids
         }
+
+    def datasets_of(self, did: Did) -> list[Did]:
+        """Name the Rucio datasets that hold a file."""
+        return [name for name, dataset in self.datasets.items() if did in dataset.files]
+
+    def hurry(self, rule_ids: Sequence[str]) -> None:
+        """Have stuck rules tried again; the daemons here always do."""
+        self.hurried += rule_ids
+
+    def take_from(self, rule_ids: Sequence[str], source_rse: str) -> None:
+        """Have rules copy from another RSE from now on."""
+        for key in rule_ids:
+            if key in self._rules:
+                self._rules[key].wish = replace(self._rules[key].wish, source_rse=source_rse)
+
+    def drop_rules(self, rule_ids: Sequence[str]) -> None:
+        """End rules; what no other rule wants at an RSE is deleted there."""
+        for key in rule_ids:
+            rule = self._rules.pop(key, None)
+            if rule is None:
+                continue
+            kept = {
+                did
+                for other in self._rules.values()
+                if other.rse == rule.rse
+                for did in self.datasets[other.dataset].files
+            }
+            for did in self.datasets[rule.dataset].files:
+                if did not in kept and rule.rse in self.files[did].rses:
+                    self.files[did].rses.discard(rule.rse)
+                    self.stores[rule.rse].delete([_path(did)])
 
     def declare_bad(self, dids: Sequence[Did], rse: str, reason: str) -> None:
         """Forget replicas; the rules that wanted them work again."""
@@ -110,13 +164,14 @@ class MemoryCatalog:
         fails
             Gives the reason why a file cannot be transferred now, or nothing when it can.
         """
+        self._match_subscriptions()
         for rule in self._rules.values():
             if rule.status.state is RuleState.OK:
                 continue
             reasons = [
                 reason
                 for did in self.datasets[rule.dataset].files
-                if (reason := fails(did) or self._transfer(did, rule.rse))
+                if (reason := fails(did) or self._transfer(did, rule.wish))
             ]
             state = RuleState.STUCK if reasons else RuleState.OK
             rule.status = RuleStatus(state, reasons[0] if reasons else "")
@@ -125,12 +180,32 @@ class MemoryCatalog:
         """Forget a rule, as an expiry does."""
         del self._rules[rule_id]
 
-    def _transfer(self, did: Did, rse: str) -> str:
-        """Copy a file from any RSE that has it; give the reason of a failure."""
-        file = self.files[did]
+    def _match_subscriptions(self) -> None:
+        """Make the rules of new datasets; each is looked at once, by its columns only."""
+        book, rses = self.subscriptions
+        for did, dataset in self.datasets.items():
+            entry = dataset.columns
+            if entry is None or not dataset.is_new:
+                continue
+            dataset.is_new = False
+            for policy in book.of_kind(entry.kind):
+                what = policy.what
+                if (
+                    (not what.instruments or entry.instrument in what.instruments)
+                    and (not what.programs or entry.program in what.programs)
+                    and (not policy.needs_label or f".{policy.name}." in entry.labels)
+                ):
+                    wish = RuleWish(rses[policy.receiver], policy.activity, rses[policy.sources[0]])
+                    self.ensure_rules([did], wish)
+
+    def _transfer(self, did: Did, wish: RuleWish) -> str:
+        """Copy a file from an RSE that has it; give the reason of a failure."""
+        file, rse = self.files[did], wish.rse
         if rse in file.rses:
             return ""
         for source in sorted(file.rses):
+            if wish.source_rse not in ("", source):
+                continue
             try:
                 with (
                     self.stores[source].open(_path(did)) as reader,
@@ -154,17 +229,11 @@ class MemoryCatalog:
 
 
 def _path(did: Did) -> str:
-    return SafeName.parse(f"{did.scope}/{did.name}")
+    return stored_name(did)
 
 
 def _files_of(entry: CatalogEntry) -> dict[Did, _File]:
-    unit, scope = entry.manifest.unit, entry.manifest.scope
-    zip_metadata = {"rubin_butler": "zip_file", "rubin_sidecar": ""}
     return {
-        Did(scope, unit.bundle_name): _file(entry.manifest.bundle, zip_metadata),
-        Did(scope, unit.manifest_name): _file(entry.manifest_digest, {}),
+        file.did: _File(file.digest.size_bytes, file.digest.adler32, dict(file.metadata))
+        for file in entry.files
     }
-
-
-def _file(digest: Digest, metadata: dict[str, str]) -> _File:
-    return _File(digest.size_bytes, digest.adler32, metadata)

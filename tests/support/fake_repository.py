@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from dbb.errors import IngestRefused
 from dbb.model.manifest import Manifest
-from dbb.ports import LandedBundle, Store
+from dbb.model.parcel import Parcel
+from dbb.ports import LandedBundle, LandedParcel, Store
 
 
 class MemoryRepository:
@@ -47,6 +48,31 @@ class MemoryRepository:
             if all(entry.ref and entry.ref["id"] in self.datasets for entry in manifest.images)
         }
 
+    def ingest_parcels(self, parcels: Sequence[LandedParcel]) -> dict[str, Exception]:
+        """Insert the datasets of every parcel whole; give the error of each that is refused."""
+        self.ingest_calls += 1
+        errors: dict[str, Exception] = {}
+        for landed in parcels:
+            unit = landed.parcel.unit
+            places = {
+                ref["id"]: f"{landed.urls[file.name]}#{number}"
+                for file in landed.parcel.files
+                for number, ref in enumerate(file.refs)
+            }
+            if unit in self.refused:
+                errors[unit] = IngestRefused.for_bundle(unit, self.refused[unit])
+            elif any(self.datasets.get(key, place) != place for key, place in places.items()):
+                errors[unit] = IngestRefused.for_bundle(unit, "a dataset is here from elsewhere")
+            else:
+                self.datasets.update(places)
+        return errors
+
+    def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Take the datasets of units out."""
+        for document in documents:
+            for key in _dataset_ids(document):
+                self.datasets.pop(key, None)
+
     def _why_not(self, bundle: LandedBundle) -> str:
         """Find what is wrong with a bundle; a wrong one changes nothing."""
         if not bundle.manifest.images:
@@ -69,3 +95,9 @@ def _datasets(bundle: LandedBundle) -> dict[str, str]:
         for entry in bundle.manifest.images
         if entry.ref is not None
     }
+
+
+def _dataset_ids(document: Manifest | Parcel) -> list[str]:
+    if isinstance(document, Manifest):
+        return [entry.ref["id"] for entry in document.images if entry.ref is not None]
+    return [ref["id"] for file in document.files for ref in file.refs]

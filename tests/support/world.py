@@ -7,15 +7,21 @@ from typing import TypeVar
 
 from dbb.flows.arrivals import Arrivals, receive_arrivals
 from dbb.flows.backbone import Backbone
+from dbb.flows.copies import look_for_copies
 from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.flows.releasing import release_units
+from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.sidecars import read_sidecars
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.endpoint import RawPolicy
+from dbb.model.exposure import ExposureFacts
+from dbb.model.kind import Kind
+from dbb.model.policy import Policy, PolicyBook, Selection
 from support.fake_catalog import MemoryCatalog
 from support.fake_clock import FixedClock
 from support.fake_images import MemoryIndexer, MemoryInspector
@@ -33,13 +39,34 @@ POLICY = RawPolicy(
     run="{instrument}/raw/all",
     source="summit",
     archive="usdf",
-    receivers=("frdf",),
     copies_before_release=2,
     incomplete_after_s=3600,
     settle_s=2,
     chunk_exposures=10,
-    activity="Nightly",
+    receivers=("frdf", "ukdf"),
 )
+POLICIES = PolicyBook(
+    (
+        Policy("raw-frdf", "frdf", Selection(Kind.RAW), ("usdf",)),
+        Policy("raw-ukdf", "ukdf", Selection(Kind.RAW, region="uk"), ("frdf", "usdf")),
+        Policy("products-frdf", "frdf", Selection(Kind.PRODUCT), ("usdf",)),
+        Policy("products-chile", "chile", Selection(Kind.PRODUCT), ("usdf", "frdf")),
+        Policy("files-frdf", "frdf", Selection(Kind.FILE), ("usdf",)),
+        Policy("lfa-frdf", "frdf", Selection(Kind.LFA), ("usdf",)),
+    )
+)
+RSES = {"usdf": "USDF", "frdf": "FRDF", "ukdf": "UKDF", "chile": "CHILE"}
+
+
+class MemorySky:
+    """Know which exposures touch which region: those that a test names."""
+
+    def __init__(self) -> None:
+        self.touched: dict[str, frozenset[str]] = {}
+        """Regions by ``obs_id``; tests fill it."""
+
+    def regions_touched(self, facts: ExposureFacts) -> frozenset[str] | None:
+        return self.touched.get(facts.obs_id, frozenset())
 
 
 @dataclass
@@ -55,13 +82,19 @@ class World:
     ledger_url: str = "sqlite://"
     clock: FixedClock = field(default_factory=FixedClock)
     policy: RawPolicy = POLICY
+    policies: PolicyBook = POLICIES
 
     def __post_init__(self) -> None:
-        self.stores = {name: MemoryStore(name, self.clock) for name in ("summit", "usdf", "frdf")}
-        self.catalog = MemoryCatalog({"USDF": self.stores["usdf"], "FRDF": self.stores["frdf"]})
-        self.repositories = {name: MemoryRepository(self.stores[name]) for name in ("usdf", "frdf")}
+        self.stores = {name: MemoryStore(name, self.clock) for name in ("summit", *RSES)}
+        self.catalog = MemoryCatalog(
+            {rse: self.stores[name] for name, rse in RSES.items()}, (self.policies, RSES)
+        )
+        self.repositories = {name: MemoryRepository(self.stores[name]) for name in RSES}
+        self.served = [self.repositories[name] for name in ("usdf", "frdf")]
+        self.sky = MemorySky()
         self.ledger = SqlLedger(open_engine(self.ledger_url), self.clock, "test")
         self.ledger.migrate()
+        self.inbox = SqlInbox(self.ledger, self.clock)
 
     @property
     def summit(self) -> MemoryStore:
@@ -75,13 +108,17 @@ class World:
 
         return Backbone(
             policy=self.policy,
+            policies=self.policies,
             instruments={"LSSTCam": TINY},
-            rses={"summit": "", "usdf": "USDF", "frdf": "FRDF"},
+            rses={"summit": "", **RSES},
             ledger=port(self.ledger),
+            inbox=port(self.inbox),
             clock=self.clock,
             catalog=port(self.catalog),
             inspector=MemoryInspector(),
             indexer=MemoryIndexer(),
+            sky=self.sky,
+            sidecars=read_sidecars,
             store=lambda name: port(self.stores[name]),
             repository=lambda name: port(self.repositories[name]),
         )
@@ -110,7 +147,8 @@ def run_night(
     apply_gate(backbone, judged, failures)
     register_units(backbone, arrivals.work)
     publish_units(backbone, arrivals.work, "usdf")
-    world.catalog.run_daemons()
-    publish_units(backbone, arrivals.work, "frdf")
+    for endpoint in world.policy.receivers:
+        world.catalog.run_daemons()
+        publish_units(backbone, look_for_copies(backbone, endpoint).work, endpoint)
     release_units(backbone, arrivals.work)
     return arrivals

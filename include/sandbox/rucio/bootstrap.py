@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from rucio.client import Client
@@ -18,7 +17,7 @@ from sqlalchemy import create_engine, inspect
 from sandbox.rucio.setting import RucioSetting
 
 # Rucio checks the values of `datatype` against a declared list, unlike those of its other keys.
-DATATYPES = ("raw", "calibration", "efd", "prompt", "release", "manifest")
+DATATYPES = ("raw", "product", "file", "lfa")
 
 
 def create_database(database_url: str) -> bool:
@@ -38,10 +37,11 @@ def create_database(database_url: str) -> bool:
 def fill_catalogue(client: Client, setting: RucioSetting) -> None:
     """Create accounts, scope, RSEs, links and metadata keys through the public interface."""
     _add_service_account(client, setting)
-    _add_scope(client, setting.scope)
+    for scope in setting.scopes:
+        _add_scope(client, scope)
     for rse, folder in setting.stores.items():
-        _add_rse(client, rse, folder, setting.fts_url)
-    _add_links(client, list(setting.stores))
+        if _add_rse(client, rse, folder, setting.fts_url):
+            _add_links(client, rse, list(setting.stores))
     _declare_datatypes(client)
 
 
@@ -67,11 +67,14 @@ def _add_scope(client: Client, scope: str) -> None:
         client.add_scope("root", scope)
 
 
-def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> None:
+def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> bool:
+    """Make an RSE what it shall be; tell whether it is new."""
+    is_new = False
     try:
         client.get_rse(rse)
     except RSENotFound:
         client.add_rse(rse, deterministic=True)
+        is_new = True
     try:
         client.get_protocols(rse)
     except RSEProtocolNotSupported:
@@ -90,6 +93,7 @@ def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> None:
             client.add_rse_attribute(rse, key, value)
     for account in ("root", "dbb"):
         client.set_account_limit(account, rse, -1, "local")
+    return is_new
 
 
 def _posix_protocol(folder: str) -> dict[str, Any]:
@@ -105,10 +109,10 @@ def _posix_protocol(folder: str) -> dict[str, Any]:
     }
 
 
-def _add_links(client: Client, rses: list[str]) -> None:
-    for source, destination in itertools.permutations(rses, 2):
-        if not client.get_distance(source, destination):
-            client.add_distance(source, destination, {"distance": 1})
+def _add_links(client: Client, rse: str, rses: list[str]) -> None:
+    """Link a new RSE with those that are there; from then on the policies say what is linked."""
+    for other in rses[: rses.index(rse)]:
+        client.add_distance(rse, other, {"distance": 1}, bidirectional=True)
 
 
 def _declare_datatypes(client: Client) -> None:

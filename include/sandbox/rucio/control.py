@@ -1,4 +1,4 @@
-"""Let tests say "run one cycle now", change the pause, and read the events that hermes sent.
+"""Let tests say "run one cycle now" and change the pause.
 
 The server binds to loopback only and can start nothing but the daemons' own work.
 """
@@ -6,25 +6,20 @@ The server binds to loopback only and can start nothing but the daemons' own wor
 from __future__ import annotations
 
 import json
-from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from sandbox.rucio.daemons import Cycle
 
-# Events are a stream, not a record: a bounded window of the last ones is enough to look at.
-_EVENTS_KEPT = 10_000
-
 
 class ControlServer(ThreadingHTTPServer):
-    """Serve ``POST /cycle``, ``POST /pause``, ``GET /events`` and ``GET /``; sink ``/_bulk``."""
+    """Serve ``POST /cycle``, ``POST /pause`` and ``GET /``."""
 
     daemon_threads = True
 
     def __init__(self, port: int, cycle: Cycle) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.cycle = cycle
-        self.events: deque[Any] = deque(maxlen=_EVENTS_KEPT)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,17 +31,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/":
             state = {"cycles": cycle.count, "pause_s": cycle.pause_s, "errors": cycle.errors}
             self._answer(200, state)
-        elif self.path == "/events":
-            self._answer(200, list(self.server.events))
         else:
             self._answer(404, {"error": f"nothing at {self.path}"})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            if self.path == "/_bulk":
-                self._sink(body)
-                return
             wish = json.loads(body) if body else {}
             if self.path == "/cycle":
                 self._answer(200, self.server.cycle.run(wish.get("only")))
@@ -57,12 +47,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(404, {"error": f"nothing at {self.path}"})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._answer(400, {"error": f"{type(error).__name__}: {error}"})
-
-    def _sink(self, body: bytes) -> None:
-        """Keep what hermes delivers: every second line is an event, as for Elasticsearch."""
-        documents = [json.loads(line) for line in body.splitlines() if line.strip()]
-        self.server.events.extend(d for d in documents if d != {"index": {}})
-        self._answer(200, {})
 
     def _answer(self, status: int, document: Any) -> None:
         body = json.dumps(document).encode()

@@ -15,7 +15,7 @@ class RucioSetting:
 
     port: int
     control_port: int
-    scope: str
+    scopes: list[str]
     service_user: str
     service_password: str
     fts_url: str

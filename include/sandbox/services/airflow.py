@@ -16,7 +16,7 @@ from sandbox.services.airflow_home import AirflowHome
 class AirflowProcess(AirflowHome):
     """Share command line and readiness between Airflow's processes."""
 
-    needs: ClassVar[tuple[str, ...]] = ("postgres",)
+    needs: ClassVar[tuple[str, ...]] = ("postgres", "rucio")
     asks: ClassVar[tuple[str, ...]] = ("airflow-api",)
     ready_within_s = 240
     stop_grace_s = 20

@@ -34,6 +34,10 @@ class Rucio(Service):
         """Give the URL of the control port."""
         return f"http://127.0.0.1:{self.allotted.port('rucio_control')}"
 
+    def events_url(self) -> str:
+        """Give the URL to which hermes posts."""
+        return f"http://127.0.0.1:{self.allotted.port('events')}/_bulk"
+
     def config(self) -> RucioConfig:
         """Give the server's configuration."""
         memcached = Memcached(self.layout, self.allotted)
@@ -44,7 +48,7 @@ class Rucio(Service):
                 "rucio", self.allotted.secret("rucio"), self.allotted.port("postgres"), "rucio"
             ),
             root_password=self.allotted.secret("rucio_root"),
-            events_url=os.environ.get("DBB_SANDBOX_EVENTS_URL", self.control_url() + "/_bulk"),
+            events_url=os.environ.get("DBB_SANDBOX_EVENTS_URL", self.events_url()),
             memcached=None if memcached.missing() else memcached.address(),
         )
 
@@ -53,7 +57,7 @@ class Rucio(Service):
         return RucioSetting(
             port=self.port(),
             control_port=self.allotted.port("rucio_control"),
-            scope=sites.SCOPE,
+            scopes=list(sites.SCOPES),
             service_user=SERVICE_ACCOUNT,
             service_password=self.allotted.secret("rucio_dbb"),
             fts_url=f"http://127.0.0.1:{self.allotted.port('copy')}",

@@ -9,7 +9,19 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
-from dbb.cli import doctor, exposure, ledger, night, quarantine, retry, verify, where
+from dbb.cli import (
+    doctor,
+    events,
+    exposure,
+    ledger,
+    night,
+    parcel,
+    policy,
+    quarantine,
+    retry,
+    verify,
+    where,
+)
 from dbb.cli.context import Context
 from dbb.cli.environment import read_environment
 from dbb.cli.exits import Exit, exit_of
@@ -23,6 +35,9 @@ COMMANDS: dict[str, ModuleType] = {
     "where": where,
     "verify": verify,
     "retry": retry,
+    "parcel": parcel,
+    "policy": policy,
+    "events": events,
     "quarantine": quarantine,
     "doctor": doctor,
     "ledger": ledger,

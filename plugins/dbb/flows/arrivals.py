@@ -83,10 +83,11 @@ def find_work(backbone: Backbone, day_obs: DayObs) -> Arrivals:
 def is_finished(
     backbone: Backbone, row: UnitRow, deliveries: dict[tuple[str, str], Delivery]
 ) -> bool:
-    """Say whether a unit is published everywhere and its source copy is released."""
-    return _state(deliveries, row.unit, backbone.policy.source) is State.RELEASED and all(
-        _state(deliveries, row.unit, endpoint) is State.PUBLISHED
-        for endpoint in backbone.policy.publishers
+    """Say whether nothing is left to do between the source and the archive."""
+    policy = backbone.policy
+    return (
+        _state(deliveries, row.unit, policy.source) is State.RELEASED
+        and _state(deliveries, row.unit, policy.archive) is State.PUBLISHED
     )
 
 

@@ -7,35 +7,55 @@ from dataclasses import dataclass
 
 from dbb.model.endpoint import RawPolicy
 from dbb.model.instrument import Instrument
-from dbb.ports import Catalog, Clock, Indexer, Inspector, Ledger, Repository, Store
+from dbb.model.policy import PolicyBook
+from dbb.ports import (
+    Catalog,
+    Clock,
+    Inbox,
+    Indexer,
+    Inspector,
+    Ledger,
+    ReadSidecars,
+    Repository,
+    Sky,
+    Store,
+)
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """Hold the policy and the ports; those of an endpoint are opened when a flow asks.
+    """Hold the policies and the ports; those of an endpoint are opened when a flow asks.
 
     Parameters
     ----------
     policy
-        How raw exposures travel.
+        How raw exposures are handled.
+    policies
+        Who receives what.
     instruments
         By Butler name.
     rses
         Rucio storage element by endpoint.
-    ledger, clock, catalog, inspector, indexer
+    ledger, inbox, clock, catalog, inspector, indexer, sky
         The ports that exist once.
+    sidecars
+        Reads what travels beside the files of a batch.
     store, repository
         Open the port of an endpoint, by its name.
     """
 
     policy: RawPolicy
+    policies: PolicyBook
     instruments: Mapping[str, Instrument]
     rses: Mapping[str, str]
     ledger: Ledger
+    inbox: Inbox
     clock: Clock
     catalog: Catalog
     inspector: Inspector
     indexer: Indexer
+    sky: Sky
+    sidecars: ReadSidecars
     store: Callable[[str], Store]
     repository: Callable[[str], Repository]
 

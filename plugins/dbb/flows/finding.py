@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from dbb.errors import BadDayObs, UnknownItem, UnsafeName
 from dbb.flows.backbone import Backbone
 from dbb.model.day_obs import DayObs
 from dbb.model.exposure import ObsId, Unit
+from dbb.model.kind import Kind
 from dbb.model.names import Did
+from dbb.model.parcel import ParcelName
 from dbb.ports import UnitRow
 
 PARTS_AT_ONCE = 16
@@ -36,6 +40,45 @@ def find_units(backbone: Backbone, text: str) -> list[UnitRow]:
     if not rows:
         raise UnknownItem.for_name("exposure", text)
     return rows
+
+
+def find_anything(backbone: Backbone, text: str) -> tuple[Unit | None, list[UnitRow]]:
+    """Find an exposure or a parcel by whatever names it, or a file of it.
+
+    Returns
+    -------
+    tuple
+        The exposure (None for a parcel), and its units; none where the ledger does not know the
+        exposure yet.
+
+    Raises
+    ------
+    UnsafeName, BadDayObs
+        If it can be neither.
+    UnknownItem
+        If the ledger does not know the parcel.
+    """
+    scope = re.split("[:/]", text, maxsplit=1)[0]
+    if scope not in {kind.scope for kind in Kind} - {Kind.RAW.scope}:
+        unit, _ = parse_unit(backbone, text)
+        try:
+            return unit, find_units(backbone, text)
+        except UnknownItem:
+            return unit, []
+    name = _parcel_of_did(backbone, Did.parse(text)) if ":" in text else str(ParcelName.parse(text))
+    rows = list(backbone.ledger.units([name]).values())
+    if not rows:
+        raise UnknownItem.for_name("parcel", text)
+    return None, rows
+
+
+def _parcel_of_did(backbone: Backbone, did: Did) -> str:
+    if did.name.startswith("Dataset/"):
+        return did.name.removeprefix("Dataset/")
+    found = backbone.catalog.datasets_of(did)
+    if not found:
+        raise UnknownItem.for_name("file", str(did))
+    return found[0].name.removeprefix("Dataset/")
 
 
 def find_night_or_units(backbone: Backbone, text: str) -> list[UnitRow]:

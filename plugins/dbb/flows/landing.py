@@ -15,8 +15,9 @@ from dbb.errors import (
 )
 from dbb.flows.backbone import Backbone
 from dbb.flows.bundling import BundleMaker, FilesRefused, refused_names
+from dbb.flows.cargo import verify_cargo
 from dbb.flows.exposure_files import ExposureFiles, read_expected_sensors
-from dbb.flows.manifests import read_manifest, verify_bundle
+from dbb.flows.manifests import read_manifest
 from dbb.flows.refusing import refuse_file, refuse_unit
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
@@ -87,7 +88,7 @@ def _bundle(backbone: Backbone, row: UnitRow) -> tuple[State, str]:
         return state, "some of its files left the source again"
     _write(backbone, BundleMaker(backbone, unit, files, expected), unit)
     sealed = backbone.ledger.units([row.unit])[row.unit]
-    verify_bundle(backbone, read_manifest(backbone, sealed, cold=True), backbone.policy.archive)
+    verify_cargo(backbone, sealed, backbone.policy.archive)
     return _believe(backbone, sealed)
 
 
@@ -117,8 +118,7 @@ def _write(backbone: Backbone, maker: BundleMaker, unit: Unit) -> Manifest:
 def _is_landed(backbone: Backbone, row: UnitRow) -> bool:
     """Say whether an earlier attempt left the sealed bundle whole in the archive."""
     try:
-        manifest = read_manifest(backbone, row, cold=True)
-        verify_bundle(backbone, manifest, backbone.policy.archive)
+        verify_cargo(backbone, row, backbone.policy.archive)
     except (MissingCopy, DigestMismatch) as error:
         log.info("action=land-again unit=%s reason=%s", row.unit, error.code)
         return False

@@ -11,9 +11,8 @@ import itertools
 
 from dbb.flows.arrivals import find_work
 from dbb.flows.backbone import Backbone
-from dbb.flows.registration import ask_rules
+from dbb.flows.releasing import find_releasable
 from dbb.model.day_obs import DayObs
-from dbb.ports import RuleState
 
 OVERLAP = dt.timedelta(hours=1)
 """How long after the roll-over the previous night is still looked at."""
@@ -41,12 +40,11 @@ def find_news(backbone: Backbone) -> frozenset[str]:
     -------
     frozenset
         One text for each exposure at the source that has come to rest, with the number of its
-        files and the time of the newest; one for each copy that has come to an endpoint by its
-        rule and is not published yet.
+        files and the time of the newest; one for each exposure whose source copy may go.
     """
     nights = current_nights(backbone)
     news = {text for night in nights for text in _exposures_at_rest(backbone, night)}
-    news |= {text for night in nights for text in _copies_that_came(backbone, night)}
+    news |= {text for night in nights for text in _releasable(backbone, night)}
     return frozenset(news)
 
 
@@ -62,13 +60,12 @@ def _exposures_at_rest(backbone: Backbone, night: DayObs) -> set[str]:
     return found
 
 
-def _copies_that_came(backbone: Backbone, night: DayObs) -> set[str]:
-    found = set()
-    for instrument in backbone.policy.instruments:
-        rows = backbone.ledger.units_of_night(instrument, night.value)
-        names = [row.unit for row in rows]
-        for endpoint in backbone.policy.receivers if names else ():
-            for unit, status in ask_rules(backbone, names, endpoint).items():
-                if status.state is RuleState.OK:
-                    found.add(f"{unit} at {endpoint}")
-    return found
+def _releasable(backbone: Backbone, night: DayObs) -> set[str]:
+    return {
+        f"{row.unit} may be released"
+        for instrument in backbone.policy.instruments
+        for row in find_releasable(
+            backbone,
+            [row.unit for row in backbone.ledger.units_of_night(instrument, night.value)],
+        )
+    }

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy, RuleStuck
+from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy
 from dbb.flows.backbone import Backbone
-from dbb.flows.manifests import read_manifest, read_manifests, verify_bundle
+from dbb.flows.cargo import Cargo, declare_copy_bad, read_cargo, stored_name, verify_cargo
+from dbb.flows.copies import ask_locks, hurry_followers
 from dbb.flows.refusing import refuse_unit
-from dbb.flows.registration import ask_for_copies, ask_rules
 from dbb.model.delivery import State
-from dbb.model.exposure import Unit
-from dbb.model.names import Did
+from dbb.model.manifest import Manifest
 from dbb.model.quarantine import Decision
-from dbb.ports import LandedBundle, RuleState, UnitRow
+from dbb.ports import LandedBundle, LandedParcel, RuleState, UnitRow
 
 log = logging.getLogger(__name__)
-
-STUCK_PATIENCE_S = 3600
-"""How long Rucio may try to mend a stuck rule by itself before a person is told."""
 
 
 def publish_units(backbone: Backbone, units: Sequence[str], endpoint: str) -> dict[str, int]:
@@ -34,8 +30,8 @@ def publish_units(backbone: Backbone, units: Sequence[str], endpoint: str) -> di
     if endpoint != backbone.policy.archive:
         _note_copies(backbone, units, endpoint)
         _verify_copies(backbone, units, endpoint)
-    ready = _in_state(backbone, units, endpoint, State.REGISTERED)
-    published = _ingest(backbone, ready, endpoint)
+    published = _ingest(backbone, _in_state(backbone, units, endpoint, State.REGISTERED), endpoint)
+    hurry_followers(backbone, sorted(published), endpoint)
     states = [
         delivery.state
         for (_, place), delivery in backbone.ledger.deliveries(units).items()
@@ -49,41 +45,26 @@ def publish_units(backbone: Backbone, units: Sequence[str], endpoint: str) -> di
 
 
 _BAD = (State.QUARANTINED, State.SUSPECT, State.MISSING)
+_AWAITED = (State.EXPECTED, State.MISSING, State.SUSPECT)
 
 
 def _in_state(
-    backbone: Backbone, units: Sequence[str], endpoint: str, state: State
+    backbone: Backbone, units: Sequence[str], endpoint: str, *states: State
 ) -> list[UnitRow]:
     names = [
         unit
         for (unit, place), delivery in backbone.ledger.deliveries(units).items()
-        if place == endpoint and delivery.state is state
+        if place == endpoint and delivery.state in states
     ]
     return [row for _, row in sorted(backbone.ledger.units(names).items())]
 
 
 def _note_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:
-    """Move the units whose rule is satisfied to ``arrived``; see to the rules that are not."""
-    found = ask_rules(backbone, units, endpoint)
-    here = [unit for unit, status in found.items() if status.state is RuleState.OK]
-    for state in (State.EXPECTED, State.MISSING, State.SUSPECT):
+    """Move the units whose rule is satisfied to ``arrived``."""
+    locks = ask_locks(backbone, _in_state(backbone, units, endpoint, *_AWAITED), endpoint)
+    here = [unit for unit, lock in locks.items() if lock.state is RuleState.OK]
+    for state in _AWAITED:
         backbone.ledger.advance(here, endpoint, state, State.ARRIVED, "Rucio's rule is satisfied")
-    gone = [unit for unit, status in found.items() if status.state is RuleState.GONE]
-    ask_for_copies(backbone, gone, endpoint)
-    _tell_of_stuck_rules(
-        backbone, endpoint, {u: s.reason for u, s in found.items() if s.state is RuleState.STUCK}
-    )
-
-
-def _tell_of_stuck_rules(backbone: Backbone, endpoint: str, reasons: dict[str, str]) -> None:
-    """Put rules on the record that Rucio has tried to mend for too long."""
-    deliveries = backbone.ledger.deliveries(sorted(reasons))
-    rows = backbone.ledger.units(sorted(reasons))
-    for unit, reason in reasons.items():
-        delivery = deliveries[unit, endpoint]
-        if (backbone.clock.now() - delivery.since_at).total_seconds() >= STUCK_PATIENCE_S:
-            error = RuleStuck.for_rule(delivery.rule_id or "", reason)
-            refuse_unit(backbone, unit, rows[unit].day_obs, endpoint, error)
 
 
 def _verify_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:
@@ -91,7 +72,7 @@ def _verify_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> N
     good = []
     for row in _in_state(backbone, units, endpoint, State.ARRIVED):
         try:
-            verify_bundle(backbone, read_manifest(backbone, row, endpoint, cold=True), endpoint)
+            verify_cargo(backbone, row, endpoint)
         except MissingCopy as error:
             _give_back(backbone, row, endpoint, State.MISSING, error)
         except DigestMismatch as error:
@@ -113,11 +94,7 @@ def _give_back(
 ) -> None:
     """Have Rucio fetch a bad copy anew; the next run reads it again."""
     refuse_unit(backbone, row.unit, row.day_obs, endpoint, error)
-    unit = Unit.parse(row.unit)
-    scope = backbone.policy.scope
-    dids = [Did(scope, unit.bundle_name), Did(scope, unit.manifest_name)]
-    bad = [did for did in dids if error.where.endswith(did.name)] or dids
-    backbone.catalog.declare_bad(bad, backbone.rses[endpoint], error.code)
+    declare_copy_bad(backbone, row, endpoint, error)
     backbone.ledger.advance([row.unit], endpoint, State.ARRIVED, state, error.message)
 
 
@@ -132,12 +109,9 @@ def _close_refusals(backbone: Backbone, units: Sequence[str], endpoint: str) -> 
 
 
 def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[str]:
-    store = backbone.store(endpoint)
-    bundles = [
-        LandedBundle(manifest, store.url_of(backbone.stored_name(manifest.unit.bundle_name)))
-        for _, manifest in read_manifests(backbone, rows, endpoint, State.REGISTERED)
-    ]
-    refused = backbone.repository(endpoint).ingest(bundles) if bundles else {}
+    cargoes = list(read_cargo(backbone, rows, endpoint, State.REGISTERED))
+    refused = _ingest_bundles(backbone, cargoes, endpoint)
+    refused |= _ingest_parcels(backbone, cargoes, endpoint)
     for row in rows:
         if row.unit in refused:
             error = refused[row.unit]
@@ -152,11 +126,40 @@ def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[s
         State.QUARANTINED,
         "the Butler repository refuses it",
     )
-    served = [str(each.manifest.unit) for each in bundles if str(each.manifest.unit) not in refused]
+    served = [cargo.row.unit for cargo in cargoes if cargo.row.unit not in refused]
     published = backbone.ledger.advance(
-        served, endpoint, State.REGISTERED, State.PUBLISHED, "Butler serves every dataset"
+        served, endpoint, State.REGISTERED, State.PUBLISHED, "every dataset is served"
     )
     log.info(
         "action=publish endpoint=%s published=%d refused=%d", endpoint, len(published), len(refused)
     )
     return published
+
+
+def _ingest_bundles(
+    backbone: Backbone, cargoes: Sequence[Cargo], endpoint: str
+) -> dict[str, Exception]:
+    store = backbone.store(endpoint)
+    bundles = [
+        LandedBundle(cargo.document, store.url_of(stored_name(cargo.contents[0].did)))
+        for cargo in cargoes
+        if isinstance(cargo.document, Manifest)
+    ]
+    return backbone.repository(endpoint).ingest(bundles) if bundles else {}
+
+
+def _ingest_parcels(
+    backbone: Backbone, cargoes: Sequence[Cargo], endpoint: str
+) -> dict[str, Exception]:
+    """Ingest the parcels that Butler serves; permanent files are published by being there."""
+    store = backbone.store(endpoint)
+    parcels = [
+        LandedParcel(
+            cargo.document,
+            {file.did.name: store.url_of(stored_name(file.did)) for file in cargo.contents},
+        )
+        for cargo in cargoes
+        if not isinstance(cargo.document, Manifest)
+        and any(file.refs for file in cargo.document.files)
+    ]
+    return backbone.repository(endpoint).ingest_parcels(parcels) if parcels else {}

@@ -1,60 +1,63 @@
-"""Telling Rucio what the archive holds, and who else shall have it."""
+"""Telling Rucio what the archive holds, and the ledger who else shall have it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from dbb.digests import digest_bytes
 from dbb.errors import ConflictingDuplicate
 from dbb.flows.backbone import Backbone
-from dbb.flows.manifests import read_manifests
+from dbb.flows.cargo import Cargo, dataset_did, read_cargo
 from dbb.flows.refusing import refuse_unit
-from dbb.model.delivery import State
-from dbb.model.exposure import Unit
-from dbb.model.names import Did
-from dbb.ports import CatalogEntry, RuleState, RuleStatus, UnitRow
+from dbb.flows.wanting import traits_of
+from dbb.model.delivery import Delivery, State
+from dbb.model.policy import Policy, Traits
+from dbb.ports import CatalogEntry, RuleWish, UnitRow
 
 log = logging.getLogger(__name__)
 
+_DONE = (State.REGISTERED, State.PUBLISHED)
+DAY_S = 86_400
+
 
 def register_units(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
-    """Register the verified bundles of a chunk at the archive, and ask for copies elsewhere.
+    """Register the verified units of a chunk at the archive; open what the policies want elsewhere.
+
+    Rucio's subscriptions make the rules: they match the columns and labels that are written here.
 
     Returns
     -------
     dict
-        How many were newly ``registered``, and how many rules exist (``rules``).
+        How many were newly ``registered``, and how many copies elsewhere are ``wanted``.
     """
     archive = backbone.policy.archive
     deliveries = backbone.ledger.deliveries(units)
     rows = backbone.ledger.units(units)
-    verified = [
-        row
-        for name, row in sorted(rows.items())
-        if row.gate == "passed"
-        and (name, archive) in deliveries
-        and deliveries[name, archive].state is State.VERIFIED
-    ]
-    registered = _register(backbone, verified)
-    done = {
+    verified = {
         name: row
-        for name, row in rows.items()
-        if name in registered
-        or (
-            (name, archive) in deliveries
-            and deliveries[name, archive].state in (State.REGISTERED, State.PUBLISHED)
-        )
+        for name, row in sorted(rows.items())
+        if row.gate == "passed" and _state(deliveries, name, archive) is State.VERIFIED
     }
-    rules = sum(_ensure_rules(backbone, done, endpoint) for endpoint in backbone.policy.receivers)
-    return {"registered": len(registered), "rules": rules}
+    done = {name: row for name, row in rows.items() if _state(deliveries, name, archive) in _DONE}
+    traits = traits_of(backbone, [*verified.values(), *done.values()])
+    # Opened first: once a unit is registered, an endpoint without a delivery does not want it.
+    wanted = _open_deliveries(backbone, traits, deliveries)
+    registered = _register(backbone, verified, traits)
+    return {"registered": len(registered), "wanted": wanted}
 
 
-def _register(backbone: Backbone, rows: Sequence[UnitRow]) -> set[str]:
+def _state(deliveries: Mapping[tuple[str, str], Delivery], unit: str, place: str) -> State | None:
+    delivery = deliveries.get((unit, place))
+    return None if delivery is None else delivery.state
+
+
+def _register(
+    backbone: Backbone, rows: Mapping[str, UnitRow], traits: Mapping[str, Traits]
+) -> set[str]:
     archive = backbone.policy.archive
     entries = {
-        row.unit: CatalogEntry(manifest, digest_bytes(manifest.data))
-        for row, manifest in read_manifests(backbone, rows, archive, State.VERIFIED)
+        cargo.row.unit: _entry(backbone, cargo, traits[cargo.row.unit])
+        for cargo in read_cargo(backbone, rows.values(), archive, State.VERIFIED)
     }
     rse = backbone.rses[archive]
     try:
@@ -66,65 +69,85 @@ def _register(backbone: Backbone, rows: Sequence[UnitRow]) -> set[str]:
     )
 
 
+def _entry(backbone: Backbone, cargo: Cargo, traits: Traits) -> CatalogEntry:
+    return CatalogEntry(
+        dataset=dataset_did(cargo.row),
+        files=cargo.files,
+        kind=traits.kind,
+        instrument=traits.instrument,
+        program=traits.program,
+        labels=backbone.policies.labels(traits),
+    )
+
+
 def _register_singly(
-    backbone: Backbone, rows: Sequence[UnitRow], entries: dict[str, CatalogEntry], rse: str
+    backbone: Backbone, rows: Mapping[str, UnitRow], entries: dict[str, CatalogEntry], rse: str
 ) -> dict[str, CatalogEntry]:
     """Find the unit that Rucio knows with other bytes; its neighbours go on."""
+    archive = backbone.policy.archive
     good = {}
-    for row in [row for row in rows if row.unit in entries]:
+    for unit, entry in entries.items():
         try:
-            backbone.catalog.register([entries[row.unit]], rse)
+            backbone.catalog.register([entry], rse)
         except ConflictingDuplicate as error:
-            refuse_unit(backbone, row.unit, row.day_obs, backbone.policy.archive, error)
+            refuse_unit(backbone, unit, rows[unit].day_obs, archive, error)
             backbone.ledger.advance(
-                [row.unit],
-                backbone.policy.archive,
-                State.VERIFIED,
-                State.QUARANTINED,
-                error.message,
+                [unit], archive, State.VERIFIED, State.QUARANTINED, error.message
             )
         else:
-            good[row.unit] = entries[row.unit]
+            good[unit] = entry
     return good
 
 
-def _ensure_rules(backbone: Backbone, rows: dict[str, UnitRow], endpoint: str) -> int:
-    known = backbone.ledger.deliveries(list(rows))
-    new = [
-        name
-        for name in rows
-        if (name, endpoint) not in known or known[name, endpoint].rule_id is None
-    ]
-    ask_for_copies(backbone, new, endpoint)
-    return len(rows)
+def _open_deliveries(
+    backbone: Backbone,
+    traits: Mapping[str, Traits],
+    known: Mapping[tuple[str, str], Delivery],
+) -> int:
+    new: dict[Policy, list[str]] = {}
+    wanted = 0
+    for unit, asked in traits.items():
+        for policy in backbone.policies.wanted(asked):
+            wanted += 1
+            if (unit, policy.receiver) not in known:
+                new.setdefault(policy, []).append(unit)
+    for policy, units in new.items():
+        backbone.ledger.expect(units, policy.receiver, f"wanted by policy {policy.name}")
+    return wanted
 
 
-def ask_for_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:
-    """Have a rule bring each unit to an endpoint, and remember which rule it is."""
-    if not units:
-        return
-    datasets = {name: Did(backbone.policy.scope, Unit.parse(name).rucio_dataset) for name in units}
-    rules = backbone.catalog.ensure_rules(
-        list(datasets.values()), backbone.rses[endpoint], backbone.policy.activity
+def ask_for_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> int:
+    """Have a rule of our own bring units to an endpoint, and remember which rule it is.
+
+    Rucio's subscriptions look at a dataset once, when it is new. This is for what they did not do:
+    a policy that came later, a rule that somebody deleted.
+
+    Returns
+    -------
+    int
+        How many copies were asked for: units that no policy wants there are left out.
+    """
+    rows = backbone.ledger.units(units)
+    by_policy: dict[Policy, list[str]] = {}
+    for unit, traits in traits_of(backbone, rows.values()).items():
+        for policy in backbone.policies.wanted(traits):
+            if policy.receiver == endpoint:
+                by_policy.setdefault(policy, []).append(unit)
+    asked = 0
+    for policy, names in by_policy.items():
+        datasets = {unit: dataset_did(rows[unit]) for unit in names}
+        rules = backbone.catalog.ensure_rules(list(datasets.values()), wish_of(backbone, policy))
+        backbone.ledger.expect(names, endpoint, f"wanted by policy {policy.name}")
+        backbone.ledger.set_rules({unit: rules[did] for unit, did in datasets.items()}, endpoint)
+        asked += len(names)
+    return asked
+
+
+def wish_of(backbone: Backbone, policy: Policy) -> RuleWish:
+    """Say which rule a policy means; copies come from its first source only."""
+    return RuleWish(
+        rse=backbone.rses[policy.receiver],
+        activity=policy.activity,
+        source_rse=backbone.rses[policy.sources[0]],
+        lifetime_s=policy.keep_days * DAY_S,
     )
-    backbone.ledger.expect(units, endpoint, "a rule brings it from the archive")
-    backbone.ledger.set_rules({name: rules[did] for name, did in datasets.items()}, endpoint)
-
-
-def ask_rules(backbone: Backbone, units: Sequence[str], endpoint: str) -> dict[str, RuleStatus]:
-    """Ask Rucio about the rules of the units that an endpoint still waits for."""
-    waiting = {
-        delivery.rule_id: delivery.unit
-        for (_, place), delivery in backbone.ledger.deliveries(units).items()
-        if place == endpoint
-        and delivery.rule_id is not None
-        and delivery.state in (State.EXPECTED, State.MISSING, State.SUSPECT)
-    }
-    found = backbone.catalog.rules(list(waiting))
-    return {waiting[rule]: status for rule, status in found.items()}
-
-
-def count_rules(found: dict[str, RuleStatus]) -> dict[str, int]:
-    """Count rules by state."""
-    states = [status.state for status in found.values()]
-    return {str(state): states.count(state) for state in RuleState}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from dbb.errors import DigestMismatch, MissingCopy
 from dbb.flows.backbone import Backbone
+from dbb.flows.cargo import verify_cargo
 from dbb.flows.deciding import Signature, step_after_quarantine
-from dbb.flows.manifests import read_manifest, verify_bundle
 from dbb.model.delivery import Delivery, State
 from dbb.model.quarantine import Decision
 from dbb.ports import UnitRow
@@ -76,8 +76,7 @@ def _re_enter(backbone: Backbone, delivery: Delivery, new: State, signature: Sig
 def _read_now(backbone: Backbone, row: UnitRow, delivery: Delivery, signature: Signature) -> str:
     """Read a copy that no rule will bring again; believe it only if it is right."""
     try:
-        manifest = read_manifest(backbone, row, delivery.endpoint, cold=True)
-        verify_bundle(backbone, manifest, delivery.endpoint)
+        verify_cargo(backbone, row, delivery.endpoint)
     except (MissingCopy, DigestMismatch) as error:
         return f"{delivery.state}, read now and still {error.code}: restore the copy first"
     reason = f"read back and right, asked by {signature}"

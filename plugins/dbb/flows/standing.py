@@ -22,7 +22,7 @@ class Standing(StrEnum):
     WAITING = "waiting"
     """It goes on by itself; ``why`` says what for."""
     SAFE = "safe"
-    """Published and re-read at every endpoint; the source's copy is released."""
+    """Published and re-read wherever it is wanted; the source's copy is released."""
     REJECTED = "rejected"
     """An operator said that it is not wanted; its bytes stay where they are."""
 
@@ -44,6 +44,18 @@ class Place:
             "reason": self.reason,
             "verified_at": _time(self.verified_at),
         }
+
+
+NOT_WANTED = Place("not wanted", None, "no policy sends it here", None)
+
+
+def is_wanted(policy: RawPolicy, deliveries: Mapping[str, Delivery], endpoint: str) -> bool:
+    """Say whether an exposure is to come to an endpoint: unknown, hence so, until registered."""
+    at_archive = deliveries.get(policy.archive)
+    return endpoint in deliveries or at_archive is None or at_archive.state not in _DECIDED
+
+
+_DECIDED = (State.REGISTERED, State.PUBLISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,10 @@ def judge_unit(
         or _waiting(policy, row, deliveries)
         or (Standing.SAFE, "is safe", deliveries[policy.source].since_at)
     )
-    places = {name: _place(deliveries.get(name)) for name in (policy.source, *policy.publishers)}
+    places = {policy.source: _place(deliveries.get(policy.source))}
+    for name in policy.publishers:
+        wanted = is_wanted(policy, deliveries, name)
+        places[name] = _place(deliveries.get(name)) if wanted else NOT_WANTED
     return NightRow(row, places, standing, why, since_at, held)
 
 
@@ -166,6 +181,8 @@ def _waiting(
     if source.state in _AT_SOURCE:
         return Standing.WAITING, _AT_SOURCE[source.state], source.since_at
     for name in policy.publishers:
+        if not is_wanted(policy, deliveries, name):
+            continue
         found = _waiting_at(name, row, deliveries.get(name), source.since_at)
         if found is not None:
             return found
@@ -178,7 +195,7 @@ def _waiting_at(
     endpoint: str, row: UnitRow, delivery: Delivery | None, since_at: dt.datetime
 ) -> Judgement | None:
     if delivery is None or delivery.state in (State.EXPECTED, State.ARRIVED):
-        since_at = since_at if delivery is None else delivery.since_at
+        since_at = since_at if delivery is None else delivery.stuck_at or delivery.since_at
         return Standing.WAITING, f"waits for its copy at {endpoint}", since_at
     if delivery.state is State.VERIFIED and row.gate != "passed":
         return Standing.WAITING, "waits for its expectations", delivery.since_at
@@ -197,7 +214,9 @@ _AT_SOURCE = {
 def _place(delivery: Delivery | None) -> Place:
     if delivery is None:
         return Place("", None, "", None)
-    return Place(str(delivery.state), delivery.since_at, delivery.reason, delivery.verified_at)
+    reason = delivery.waits_for or delivery.reason
+    since_at = delivery.stuck_at or delivery.since_at
+    return Place(str(delivery.state), since_at, reason, delivery.verified_at)
 
 
 def _time(time: dt.datetime | None) -> str | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
-from dbb.flows.standing import NightRow, Standing
+from dbb.flows.standing import NOT_WANTED, NightRow, Standing
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.quarantine import Refusal
@@ -59,7 +59,11 @@ def say(
     head = f"Night {day.date.isoformat()}: {verdict} —"
     if verdict is Verdict.EMPTY:
         return f"{head} the ledger knows no exposure of this night."
-    source, *publishers = endpoints
+    source, *others = endpoints
+    unknown = ("", NOT_WANTED.state)
+    publishers = [
+        name for name in others if any(line.places[name].state not in unknown for line in rows)
+    ] or others
     published = f"{_count_published(rows, publishers)} published at {_and(publishers)}"
     if verdict is Verdict.ACT:
         command = next_command(day, rows, refusals)
@@ -75,7 +79,8 @@ def _count_published(rows: Sequence[NightRow], publishers: Sequence[str]) -> str
     """Count exposures, not units: an exposure of two parts counts when both are published."""
     whole: dict[str, bool] = {}
     for line in rows:
-        there = all(line.places[name].state == State.PUBLISHED for name in publishers)
+        good = (State.PUBLISHED, NOT_WANTED.state)
+        there = all(line.places[name].state in good for name in publishers)
         whole[line.row.obs_id] = whole.get(line.row.obs_id, True) and there
     are = "is" if len(whole) == 1 else "are"
     return f"{sum(whole.values()):,} of {len(whole):,} {_plural('exposure', len(whole))} {are}"

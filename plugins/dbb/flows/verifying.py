@@ -9,11 +9,9 @@ from typing import Any
 
 from dbb.errors import BadManifest, Damaged, DbbError, MissingCopy
 from dbb.flows.backbone import Backbone
-from dbb.flows.manifests import read_manifest, verify_bundle
+from dbb.flows.cargo import declare_copy_bad, verify_cargo
 from dbb.flows.refusing import refuse_unit
 from dbb.model.delivery import Delivery, State
-from dbb.model.exposure import Unit
-from dbb.model.names import Did
 from dbb.ports import UnitRow
 
 log = logging.getLogger(__name__)
@@ -70,7 +68,7 @@ def verify_units(
     for row in rows:
         for endpoint in endpoints:
             delivery = deliveries.get((row.unit, endpoint))
-            if row.bundle is None or delivery is None or delivery.state not in SHOULD_HAVE:
+            if not row.manifest_sha256 or delivery is None or delivery.state not in SHOULD_HAVE:
                 continue
             error = _read(backbone, row, endpoint)
             log.info(
@@ -79,13 +77,12 @@ def verify_units(
             )  # fmt: skip
             if error is not None and record:
                 _record(backbone, row, delivery, error)
-            yield Reading(row.unit, endpoint, delivery.state, row.bundle.size_bytes, error)
+            yield Reading(row.unit, endpoint, delivery.state, row.size_bytes, error)
 
 
 def _read(backbone: Backbone, row: UnitRow, endpoint: str) -> DbbError | None:
     try:
-        manifest = read_manifest(backbone, row, endpoint, cold=True)
-        verify_bundle(backbone, manifest, endpoint)
+        verify_cargo(backbone, row, endpoint)
     except (Damaged, BadManifest) as error:
         return error
     return None
@@ -103,8 +100,5 @@ def _record(backbone: Backbone, row: UnitRow, delivery: Delivery, error: DbbErro
     endpoint = delivery.endpoint
     refuse_unit(backbone, row.unit, row.day_obs, endpoint, error)
     if endpoint != backbone.policy.archive:
-        unit, scope = Unit.parse(row.unit), backbone.policy.scope
-        dids = [Did(scope, unit.bundle_name), Did(scope, unit.manifest_name)]
-        bad = [did for did in dids if error.where.endswith(did.name)] or dids
-        backbone.catalog.declare_bad(bad, backbone.rses[endpoint], error.code)
+        declare_copy_bad(backbone, row, endpoint, error)
     backbone.ledger.advance([row.unit], endpoint, delivery.state, new, error.message)

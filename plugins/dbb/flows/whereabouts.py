@@ -1,4 +1,4 @@
-"""Where an exposure is: the ledger's copies, Rucio's replicas and the source's listing at once."""
+"""Where a unit is: the ledger's copies, Rucio's replicas and the source's listing at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbb.errors import Transient
+from dbb.errors import DigestMismatch, MissingCopy, Transient
 from dbb.flows.backbone import Backbone
+from dbb.flows.cargo import Cargo, dataset_did, manifest_did, read_document
 from dbb.model.delivery import Delivery
 from dbb.model.exposure import Unit
+from dbb.model.kind import Kind
 from dbb.model.names import Did
-from dbb.ports import RuleStatus, StoredFile, UnitRow
+from dbb.ports import Lock, RuleState, StoredFile, UnitRow
 
 SCHEMA = "dbb-where/1"
 
@@ -27,7 +29,9 @@ class Copy:
     state: str
     since_at: dt.datetime | None
     verified_at: dt.datetime | None
-    rule: RuleStatus | None
+    rule: RuleState | None
+    waits_for: str
+    stuck_at: dt.datetime | None
     replicas: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -39,8 +43,9 @@ class Copy:
             "state": self.state,
             "since_at": self.since_at and self.since_at.isoformat(timespec="milliseconds"),
             "verified_at": self.verified_at and self.verified_at.isoformat(timespec="milliseconds"),
-            "rule": None if self.rule is None else str(self.rule.state),
-            "rule_reason": "" if self.rule is None else self.rule.reason,
+            "rule": None if self.rule is None else str(self.rule),
+            "waits_for": self.waits_for,
+            "stuck_at": self.stuck_at and self.stuck_at.isoformat(timespec="milliseconds"),
             "replicas": list(self.replicas),
         }
 
@@ -80,7 +85,7 @@ class Whereabouts:
         }
 
 
-def find_copies(backbone: Backbone, unit: Unit, rows: Sequence[UnitRow]) -> Whereabouts:
+def find_copies(backbone: Backbone, unit: Unit | None, rows: Sequence[UnitRow]) -> Whereabouts:
     """Look in all places; a service that does not answer costs only its own column.
 
     Parameters
@@ -88,38 +93,62 @@ def find_copies(backbone: Backbone, unit: Unit, rows: Sequence[UnitRow]) -> Wher
     backbone
         The ports.
     unit
-        Names the exposure's folder at the source.
+        Names the exposure's folder at the source; None for a parcel.
     rows
         Its units in the ledger; none where the ledger does not know the exposure yet.
     """
     silent: list[Transient] = []
     deliveries = backbone.ledger.deliveries([row.unit for row in rows])
+    files = {row.unit: _files(backbone, row) for row in rows if row.manifest_sha256}
     replicas: dict[Did, dict[str, str]] = {}
-    rules: dict[str, RuleStatus] = {}
+    locks: dict[Did, dict[str, Lock]] = {}
     try:
-        replicas = backbone.catalog.replicas(
-            [did for row in rows if row.manifest_sha256 for did in _dids(backbone, row)]
-        )
-        rule_ids = [item.rule_id for item in deliveries.values() if item.rule_id is not None]
-        rules = backbone.catalog.rules(rule_ids)
+        replicas = backbone.catalog.replicas([did for dids in files.values() for did in dids])
+        locks = backbone.catalog.locks([dataset_did(row) for row in rows if row.unit in files])
     except Transient as error:
         silent.append(error)
-    files: tuple[StoredFile, ...] = ()
+    at_source: tuple[StoredFile, ...] = ()
     try:
-        files = tuple(backbone.source.list_files(f"{unit.folder}/"))
+        if unit is not None:
+            at_source = tuple(backbone.source.list_files(f"{unit.folder}/"))
     except Transient as error:
         silent.append(error)
+    seen = _Seen(locks, replicas)
     copies = [
-        _copy(backbone, row, endpoint, deliveries.get((row.unit, endpoint)), rules, replicas)
+        _copy(backbone, row, endpoint, deliveries.get((row.unit, endpoint)), files, seen)
         for row in rows
-        for endpoint in (backbone.policy.source, *backbone.policy.publishers)
+        for endpoint in _places(backbone, row, deliveries)
     ]
-    return Whereabouts(tuple(copies), files, tuple(silent))
+    return Whereabouts(tuple(copies), at_source, tuple(silent))
 
 
-def _dids(backbone: Backbone, row: UnitRow) -> list[Did]:
-    unit, scope = Unit.parse(row.unit), backbone.policy.scope
-    return [Did(scope, unit.bundle_name), Did(scope, unit.manifest_name)]
+@dataclass(frozen=True)
+class _Seen:
+    """Hold what Rucio says."""
+
+    locks: dict[Did, dict[str, Lock]]
+    replicas: dict[Did, dict[str, str]]
+
+
+def _places(
+    backbone: Backbone, row: UnitRow, deliveries: dict[tuple[str, str], Delivery]
+) -> list[str]:
+    """List the endpoints that have, had or shall have a unit; the source and archive first."""
+    policy = backbone.policy
+    first = (policy.source, policy.archive) if row.kind == Kind.RAW else (policy.archive,)
+    others = sorted({place for unit, place in deliveries if unit == row.unit} - set(first))
+    return [*first, *others]
+
+
+def _files(backbone: Backbone, row: UnitRow) -> list[Did]:
+    """Name a unit's files; of a parcel whose manifest cannot be read, the manifest only."""
+    if row.kind == Kind.RAW:
+        return [Did(Kind.RAW.scope, Unit.parse(row.unit).bundle_name), manifest_did(row)]
+    try:
+        document = read_document(backbone, row, backbone.policy.archive)
+    except (Transient, MissingCopy, DigestMismatch):
+        return [manifest_did(row)]
+    return [file.did for file in Cargo(row, document).files]
 
 
 def _copy(
@@ -127,13 +156,16 @@ def _copy(
     row: UnitRow,
     endpoint: str,
     delivery: Delivery | None,
-    rules: dict[str, RuleStatus],
-    replicas: dict[Did, dict[str, str]],
+    files: dict[str, list[Did]],
+    seen: _Seen,
 ) -> Copy:
     rse = backbone.rses.get(endpoint, "")
     physical = [
-        replicas[did][rse] for did in _dids(backbone, row) if rse and rse in replicas.get(did, {})
+        seen.replicas[did][rse]
+        for did in files.get(row.unit, ())
+        if rse and rse in seen.replicas.get(did, {})
     ]
+    lock = seen.locks.get(dataset_did(row), {}).get(rse) if row.unit in files else None
     return Copy(
         unit=row.unit,
         endpoint=endpoint,
@@ -141,6 +173,8 @@ def _copy(
         state="" if delivery is None else str(delivery.state),
         since_at=None if delivery is None else delivery.since_at,
         verified_at=None if delivery is None else delivery.verified_at,
-        rule=None if delivery is None else rules.get(delivery.rule_id or ""),
+        rule=None if lock is None else lock.state,
+        waits_for="" if delivery is None else delivery.waits_for,
+        stuck_at=None if delivery is None else delivery.stuck_at,
         replicas=tuple(physical),
     )

@@ -12,6 +12,7 @@ from lsst.resources import ResourcePath
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from dbb.errors import IngestRefused, RepositoryUnavailable
+from dbb.hooks import butler_parcel
 from dbb.hooks.butler_batch import REFUSALS, Batch, ingest_batch, is_outage, suspects_of
 from dbb.hooks.butler_checks import check_bundle
 from dbb.hooks.butler_contents import (
@@ -23,7 +24,8 @@ from dbb.hooks.butler_contents import (
     registered_instruments,
 )
 from dbb.model.manifest import Manifest
-from dbb.ports import LandedBundle
+from dbb.model.parcel import Parcel
+from dbb.ports import LandedBundle, LandedParcel
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,22 @@ class ButlerRepository:
         with self._open(writeable=False) as butler:
             refs = find_refs(butler, manifests, registered_instruments(butler))
             return find_whole(butler, manifests, refs)
+
+    def ingest_parcels(self, parcels: Sequence[LandedParcel]) -> dict[str, Exception]:
+        """Insert dimension records, then ingest the datasets of parcels, each whole or not at all.
+
+        Raises
+        ------
+        RepositoryUnavailable
+            If the registry does not answer. Whole parcels are in then, and no part of one.
+        """
+        with self._open(writeable=True) as butler:
+            return butler_parcel.ingest_parcels(butler, parcels)
+
+    def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Take the datasets of units out of the registry; the files stay where they are."""
+        with self._open(writeable=True) as butler:
+            butler_parcel.withdraw(butler, documents)
 
     @contextlib.contextmanager
     def _open(self, *, writeable: bool) -> Iterator[Butler]:

@@ -39,7 +39,7 @@ def visit_rows(instrument: Instrument, facts: ExposureFacts) -> dict[str, list[R
     The regions are those of all detectors that the instrument has: a part of an exposure that comes
     later has the same rows.
     """
-    pointing = _find_pointing(facts)
+    pointing = find_pointing(facts)
     if pointing is None or instrument.focal_plane is None:
         return {}
     is_alone = facts.seq_start == facts.seq_end
@@ -61,7 +61,7 @@ def visit_rows(instrument: Instrument, facts: ExposureFacts) -> dict[str, list[R
     }
 
 
-def _find_pointing(facts: ExposureFacts) -> Pointing | None:
+def find_pointing(facts: ExposureFacts) -> Pointing | None:
     """Say where an exposure looks; None where it is no visit.
 
     As at Rubin it needs a place on the sky and must not be known to be blind, whatever its type. One

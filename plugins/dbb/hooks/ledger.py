@@ -8,7 +8,7 @@ import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Row, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -18,9 +18,13 @@ from dbb.hooks.sql import check_schema, migrate, statement, to_time
 from dbb.model.delivery import Delivery, State, check_transition
 from dbb.model.digest import Digest
 from dbb.model.exposure import ExposureFacts
+from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.quarantine import Decision, Refusal
 from dbb.ports import Clock, DeliveryEvent, ExpectationResult, UnitRow
+
+if TYPE_CHECKING:
+    from dbb.model.parcel import Parcel
 
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 120
@@ -71,11 +75,12 @@ class SqlLedger:
 
     def check(self) -> None:
         """Refuse a ledger that cannot be reached or has another schema."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             check_schema(connection, self.engine.dialect.name)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction; a database that does not answer is ``LedgerUnavailable``."""
         try:
             with self.engine.begin() as connection:
                 yield connection
@@ -88,7 +93,7 @@ class SqlLedger:
 
     def rows(self, name: str, **parameters: Any) -> list[Row[Any]]:
         """Run a reading statement of ``include/sql``."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return list(connection.execute(statement(name), parameters))
 
     # -- units ---------------------------------------------------------------------------------
@@ -96,7 +101,7 @@ class SqlLedger:
     def note_units(self, rows: Sequence[UnitRow]) -> None:
         """Insert units, or update what changes while their files arrive."""
         if rows:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(
                     statement("ledger/note_unit"), [dataclasses.asdict(row) for row in rows]
                 )
@@ -119,7 +124,7 @@ class SqlLedger:
             If a verified copy of another manifest exists.
         """
         bundle = manifest.bundle
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 statement("ledger/seal_unit"),
                 {
@@ -131,6 +136,7 @@ class SqlLedger:
                     "bundle_crc32c": bundle.crc32c,
                     "missing": json.dumps(manifest.missing),
                     "arrived": len(manifest.images),
+                    "size_bytes": bundle.size_bytes + len(manifest.data),
                 },
             )
             row = connection.execute(statement("ledger/units"), {"units": [unit]}).one()
@@ -138,12 +144,42 @@ class SqlLedger:
                 raise ConflictingDuplicate.for_file(unit, row.bundle_sha256, bundle.sha256)
             connection.execute(statement("ledger/note_exposure"), _facts_row(facts))
 
+    def seal_parcel(self, parcel: Parcel) -> None:
+        """Insert the unit of a parcel; a verified one stays as it is.
+
+        Raises
+        ------
+        ConflictingDuplicate
+            If a verified copy of another manifest exists.
+        """
+        files = len(parcel.files)
+        with self.transaction() as connection:
+            connection.execute(
+                statement("ledger/seal_parcel"),
+                {
+                    "unit": parcel.unit,
+                    "kind": str(parcel.kind),
+                    "instrument": parcel.instrument,
+                    "day_obs": parcel.day_obs,
+                    "obs_id": parcel.unit.rpartition("/")[2],
+                    "files": files,
+                    "travelling": files + 1,
+                    "changed_at": self._clock.now(),
+                    "manifest_sha256": parcel.sha256,
+                    "size_bytes": sum(file.digest.size_bytes for file in parcel.files)
+                    + len(parcel.data),
+                },
+            )
+            row = connection.execute(statement("ledger/units"), {"units": [parcel.unit]}).one()
+            if row.manifest_sha256 != parcel.sha256:
+                raise ConflictingDuplicate.for_file(parcel.unit, row.manifest_sha256, parcel.sha256)
+
     def set_gate(self, verdicts: Mapping[str, bool | None]) -> None:
         """Record what the night's expectations said of units; None has them judged again."""
         words = {True: "passed", False: "failed", None: ""}
         rows = [{"unit": unit, "gate": words[passed]} for unit, passed in verdicts.items()]
         if rows:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(statement("ledger/set_gate"), rows)
 
     def facts_of(self, units: Sequence[str]) -> dict[str, ExposureFacts]:
@@ -163,7 +199,7 @@ class SqlLedger:
             return
         now = self._clock.now()
         rows = [{"unit": unit, "endpoint": endpoint, "at": now, "reason": reason} for unit in units]
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(statement("ledger/expect"), rows)
             for names in _batches(units):
                 connection.execute(
@@ -190,7 +226,7 @@ class SqlLedger:
             "reason": reason,
         }
         moved: set[str] = set()
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for names in _batches(units):
                 found = connection.execute(
                     statement("ledger/advance"), {"units": names, **change}
@@ -207,13 +243,42 @@ class SqlLedger:
                 moved.update(row.unit for row in found)
         return moved
 
+    def days_of_kind(self, kind: Kind) -> list[int]:
+        """List the days of which there are sealed units of a kind."""
+        return [row.day_obs for row in self.rows("ledger/days_of_kind", kind=str(kind))]
+
+    def units_of_kind(self, kind: Kind, day_obs: int) -> list[UnitRow]:
+        """Read the sealed units of a kind and day."""
+        rows = self.rows("ledger/units_of_kind", kind=str(kind), day_obs=day_obs)
+        return [_unit(row) for row in rows]
+
+    def count_published(self, endpoint: str) -> int:
+        """Count the units that an endpoint serves."""
+        (row,) = self.rows("ledger/count_published", endpoint=endpoint)
+        return int(row.number)
+
+    def open_deliveries(self, endpoint: str) -> list[Delivery]:
+        """Read the deliveries that an endpoint still has to do something for."""
+        return [_delivery(row) for row in self.rows("ledger/open_deliveries", endpoint=endpoint)]
+
+    def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
+        """Record why deliveries wait; the time of the first reason is kept until they move."""
+        now = self._clock.now()
+        rows = [
+            {"unit": unit, "endpoint": endpoint, "waits_for": reason, "at": now}
+            for unit, reason in sorted(reasons.items())
+        ]
+        if rows:
+            with self.transaction() as connection:
+                connection.execute(statement("ledger/note_waiting"), rows)
+
     def set_rules(self, rules: Mapping[str, str], endpoint: str) -> None:
         """Record the rule that brings each unit to an endpoint."""
         rows = [
             {"unit": unit, "endpoint": endpoint, "rule_id": rule} for unit, rule in rules.items()
         ]
         if rows:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(statement("ledger/set_rule"), rows)
 
     # -- quarantine ----------------------------------------------------------------------------
@@ -221,7 +286,7 @@ class SqlLedger:
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Put rows into quarantine; what was released or superseded is held again."""
         if refusals:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(
                     statement("ledger/refuse"), [dataclasses.asdict(item) for item in refusals]
                 )
@@ -242,7 +307,7 @@ class SqlLedger:
     def decide(self, refusal_ids: Sequence[str], decision: Decision, by: str) -> int:
         """Record a decision on rows that are held; give their number."""
         decided = 0
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for names in _batches(refusal_ids):
                 result = connection.execute(
                     statement("ledger/decide"),
@@ -262,7 +327,7 @@ class SqlLedger:
         self, day_obs: int, instrument: str, suite: str, exposures: int, failed: int, detail: str
     ) -> None:
         """Store the outcome of an expectation suite (``detail`` is JSON)."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 statement("ledger/note_expectations"),
                 {
@@ -322,7 +387,7 @@ def _batches(names: Sequence[str]) -> Iterator[list[str]]:
 
 def _unit(row: Row[Any]) -> UnitRow:
     bundle = None
-    if row.manifest_sha256:
+    if row.bundle_sha256:
         bundle = Digest(row.bundle_bytes, row.bundle_sha256, row.bundle_adler32, row.bundle_crc32c)
     return UnitRow(
         unit=row.unit,
@@ -338,6 +403,8 @@ def _unit(row: Row[Any]) -> UnitRow:
         manifest_sha256=row.manifest_sha256,
         bundle=bundle,
         gate=row.gate,
+        files=row.files,
+        size_bytes=row.size_bytes,
     )
 
 
@@ -351,6 +418,8 @@ def _delivery(row: Row[Any]) -> Delivery:
         reason=row.reason,
         rule_id=row.rule_id,
         verified_at=None if row.verified_at is None else to_time(row.verified_at),
+        waits_for=row.waits_for,
+        stuck_at=None if row.stuck_at is None else to_time(row.stuck_at),
     )
 
 

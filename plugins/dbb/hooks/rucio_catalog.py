@@ -1,7 +1,7 @@
-"""Speak to Rucio: register bundles, ask for rules, read their states and the replicas.
+"""Speak to Rucio: register units, ask for rules, read their states and the replicas.
 
-A bundle and its manifest are two files of one Rucio dataset, ``scope:name`` as Rubin's own tools
-name and label them, so that those tools find them. The RSEs are deterministic with the layout
+The files of a unit and its manifest are one Rucio dataset, ``scope:name`` as Rubin's own tools name
+and label them, so that those tools find them. The RSEs are deterministic with the layout
 ``<prefix>/<scope>/<name>``: no physical name is ever told to Rucio.
 """
 
@@ -18,17 +18,17 @@ from rucio.common import exception as rucio
 from dbb.errors import CatalogUnavailable, ConflictingDuplicate
 from dbb.hooks.rucio_client import PrivateTokenClient, make_client
 from dbb.hooks.rucio_errors import rucio_errors
-from dbb.model.digest import Digest
 from dbb.model.names import Did, SafeName
-from dbb.ports import CatalogEntry, RuleState, RuleStatus
+from dbb.ports import CatalogEntry, CatalogFile, Lock, RuleState, RuleStatus, RuleWish
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-ENTRIES_AT_ONCE = 300
-"""Rucio takes 1,000 items a call, and an entry is three: two files and a dataset."""
-
 ITEMS_AT_ONCE = 1000
+"""Rucio takes no more in one call."""
+
+CAMPAIGN_LENGTH = 50
+"""Width of the column for science programs."""
 _ATTEMPTS = 5
 _RACED = (
     rucio.DatabaseException,  # two inserts of one row at once: Rucio has no better word for some
@@ -67,22 +67,38 @@ class RucioCatalog:
         self._login = (host, account, username, password)
 
     def register(self, entries: Sequence[CatalogEntry], rse: str) -> None:
-        """Register bundles and manifests at an RSE, attach them to their datasets, close these.
+        """Register units' files at an RSE, attach them to their datasets, close these.
 
         A closed dataset is the sign that nothing is left to be done for it; whatever a killed
         worker did not come to, the next call does.
         """
-        for chunk in _chunks(entries, ENTRIES_AT_ONCE):
+        for chunk in _entry_chunks(entries):
             self._retried("register", partial(self._register, chunk, rse))
 
-    def ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+    def ensure_rules(self, datasets: Sequence[Did], wish: RuleWish) -> dict[Did, str]:
         """Make sure that a rule brings each Rucio dataset to an RSE; give the rules' ids."""
         rules: dict[Did, str] = {}
         for chunk in _chunks(list(dict.fromkeys(datasets)), ITEMS_AT_ONCE):
-            rules |= self._retried(
-                "ensure_rules", partial(self._ensure_rules, chunk, rse, activity)
-            )
+            rules |= self._retried("ensure_rules", partial(self._ensure_rules, chunk, wish))
         return rules
+
+    def locks(self, datasets: Sequence[Did]) -> dict[Did, dict[str, Lock]]:
+        """Ask how far Rucio is with datasets, in bulk: by dataset, RSE to lock.
+
+        Where several rules want a dataset at one RSE, the one that is furthest counts: its bytes
+        are there.
+        """
+        found: dict[Did, dict[str, Lock]] = {did: {} for did in datasets}
+        with rucio_errors("locks"):
+            for chunk in _chunks(list(found), ITEMS_AT_ONCE):
+                wanted = [{**_name(did), "type": "dataset"} for did in chunk]
+                for row in self._client.get_locks_for_dids(wanted):
+                    there = found[Did(row["scope"], SafeName(row["name"]))]
+                    lock = Lock(str(row["rule_id"]), _STATES[row["state"]])
+                    known = there.get(row["rse"])
+                    if known is None or known.state is not RuleState.OK:
+                        there[row["rse"]] = lock
+        return found
 
     def rules(self, rule_ids: Sequence[str]) -> dict[str, RuleStatus]:
         """Ask how far rules are: one request each, Rucio has no other way to ask by id."""
@@ -100,6 +116,35 @@ class RucioCatalog:
                     did = Did(row["scope"], SafeName.parse(row["name"]))
                     found[did] = {rse: pfns[0] for rse, pfns in row["rses"].items() if pfns}
         return found
+
+    def datasets_of(self, did: Did) -> list[Did]:
+        """Name the Rucio datasets that hold a file."""
+        with rucio_errors("datasets_of"):
+            try:
+                rows = list(self._client.list_parent_dids(did.scope, str(did.name)))
+            except rucio.DataIdentifierNotFound:
+                return []
+        return [Did(row["scope"], SafeName(row["name"])) for row in rows]
+
+    def hurry(self, rule_ids: Sequence[str]) -> None:
+        """Have stuck rules tried again at the next opportunity, not in Rucio's two hours."""
+        self._update(rule_ids, {"boost_rule": True})
+
+    def take_from(self, rule_ids: Sequence[str], source_rse: str) -> None:
+        """Have rules copy from another RSE from now on (empty: from any)."""
+        self._update(rule_ids, {"source_replica_expression": source_rse or None})
+
+    def drop_rules(self, rule_ids: Sequence[str]) -> None:
+        """End rules at once: Rucio deletes what no other rule wants."""
+        self._update(rule_ids, {"lifetime": 0})
+
+    def _update(self, rule_ids: Sequence[str], options: dict[str, Any]) -> None:
+        with rucio_errors("update_rule"):
+            for rule_id in rule_ids:
+                try:
+                    self._client.update_replication_rule(rule_id, options)
+                except rucio.RuleNotFound:
+                    log.info("action=update-rule rule=%s reason=gone", rule_id)
 
     def declare_bad(self, dids: Sequence[Did], rse: str, reason: str) -> None:
         """Say that replicas at an RSE are damaged or gone; Rucio fetches them anew by its rules."""
@@ -121,12 +166,12 @@ class RucioCatalog:
         return make_client(*self._login)
 
     @cached_property
-    def _knows_datatype_raw(self) -> bool:
-        """Say whether ``raw`` is declared; Rucio refuses a ``datatype`` that is not."""
+    def _datatypes(self) -> frozenset[str]:
+        """List the declared values of ``datatype``; Rucio refuses any other."""
         try:
-            return "raw" in (self._client.list_values("datatype") or ())
+            return frozenset(self._client.list_values("datatype") or ())
         except rucio.KeyNotFound:
-            return False
+            return frozenset()
 
     def _retried(self, call: str, act: Callable[[], T]) -> T:
         """Act again, from a new reading, where another worker was quicker between two requests."""
@@ -151,13 +196,12 @@ class RucioCatalog:
         if to_attach:
             # Replicas and attachments of all of them in one transaction, which also compares sizes
             # and checksums with those that Rucio has.
-            attachments = [
-                {**_name(entry.dataset), "dids": _files(entry), "rse": rse} for entry in to_attach
-            ]
-            self._client.add_files_to_datasets(attachments, ignore_duplicate=True)
+            for attachments in _attachments(to_attach, rse):
+                self._client.add_files_to_datasets(attachments, ignore_duplicate=True)
         done = [entry for entry in entries if entry.dataset in is_closed]
         if done:  # only the replicas can be new: at another RSE, or brought back after a loss
-            self._client.add_replicas(rse, [file for entry in done for file in _files(entry)])
+            for files in _chunks([f for entry in done for f in _files(entry)], ITEMS_AT_ONCE):
+                self._client.add_replicas(rse, files)
         for entry in to_attach:
             self._client.set_status(**_name(entry.dataset), open=False)
 
@@ -169,28 +213,40 @@ class RucioCatalog:
             for entry in entries
             for file in _files(entry)
         ]
-        rows = self._client.get_metadata_bulk(names) if names else ()
-        return {Did(row["scope"], SafeName(row["name"])): row for row in rows}
+        return {
+            Did(row["scope"], SafeName(row["name"])): row
+            for chunk in _chunks(names, ITEMS_AT_ONCE)
+            for row in self._client.get_metadata_bulk(chunk)
+        }
 
     def _dataset(self, entry: CatalogEntry) -> dict[str, Any]:
         """Describe a dataset by columns, which is what Rucio's subscriptions look at."""
-        metadata = {"project": entry.manifest.unit.instrument}
-        if self._knows_datatype_raw:
-            metadata["datatype"] = "raw"
+        columns = {
+            "project": entry.instrument,
+            "datatype": entry.kind if entry.kind in self._datatypes else "",
+            "campaign": entry.program[:CAMPAIGN_LENGTH],
+            "stream_name": entry.labels,
+        }
+        metadata = {key: str(value) for key, value in columns.items() if value}
         return {**_name(entry.dataset), "type": "DATASET", "meta": metadata}
 
-    def _ensure_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
+    def _ensure_rules(self, datasets: Sequence[Did], wish: RuleWish) -> dict[Did, str]:
         try:  # all are new, nearly always: one request
-            return self._add_rules(datasets, rse, activity)
+            return self._add_rules(datasets, wish)
         except rucio.DuplicateRule:
-            rules = {did: rule for did in datasets if (rule := self._find_rule(did, rse))}
+            rules = {did: rule for did in datasets if (rule := self._find_rule(did, wish.rse))}
             missing = [did for did in datasets if did not in rules]
-            return rules | (self._add_rules(missing, rse, activity) if missing else {})
+            return rules | (self._add_rules(missing, wish) if missing else {})
 
-    def _add_rules(self, datasets: Sequence[Did], rse: str, activity: str) -> dict[Did, str]:
-        names = [_name(did) for did in datasets]
+    def _add_rules(self, datasets: Sequence[Did], wish: RuleWish) -> dict[Did, str]:
         rule_ids = self._client.add_replication_rule(
-            names, copies=1, rse_expression=rse, activity=activity, grouping="DATASET"
+            [_name(did) for did in datasets],
+            copies=1,
+            rse_expression=wish.rse,
+            activity=wish.activity,
+            grouping="DATASET",
+            source_replica_expression=wish.source_rse or None,
+            lifetime=wish.lifetime_s or None,
         )
         return dict(zip(datasets, rule_ids, strict=True))
 
@@ -232,22 +288,12 @@ def _name(did: Did) -> dict[str, str]:
 
 
 def _files(entry: CatalogEntry) -> list[dict[str, Any]]:
-    """Describe the bundle and the manifest.
-
-    The two metadata keys are those by which Rubin's ingest daemon knows that a file which has
-    arrived is a zip for ``ingest_zip``. The manifest has none: that daemon must leave it alone.
-    """
-    unit = entry.manifest.unit
-    scope = entry.manifest.scope
-    is_zip = {"rubin_butler": "zip_file", "rubin_sidecar": ""}
-    return [
-        {**_file(Did(scope, unit.bundle_name), entry.manifest.bundle), "meta": is_zip},
-        _file(Did(scope, unit.manifest_name), entry.manifest_digest),
-    ]
+    return [_file(file) for file in entry.files]
 
 
-def _file(did: Did, digest: Digest) -> dict[str, Any]:
-    return {**_name(did), "bytes": digest.size_bytes, "adler32": digest.adler32}
+def _file(file: CatalogFile) -> dict[str, Any]:
+    row = {**_name(file.did), "bytes": file.digest.size_bytes, "adler32": file.digest.adler32}
+    return {**row, "meta": dict(file.metadata)} if file.metadata else row
 
 
 def _check_same(entry: CatalogEntry, known: Mapping[Did, Mapping[str, Any]]) -> None:
@@ -272,3 +318,31 @@ def _check_same(entry: CatalogEntry, known: Mapping[Did, Mapping[str, Any]]) -> 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _entry_chunks(entries: Sequence[CatalogEntry]) -> Iterator[list[CatalogEntry]]:
+    """Group entries so that their files and datasets are no more than one call takes.
+
+    An entry that is larger than that stands alone; its files are registered in pieces.
+    """
+    chunk: list[CatalogEntry] = []
+    items = 0
+    for entry in entries:
+        size = len(entry.files) + 1
+        if chunk and items + size > ITEMS_AT_ONCE:
+            yield chunk
+            chunk, items = [], 0
+        chunk.append(entry)
+        items += size
+    if chunk:
+        yield chunk
+
+
+def _attachments(entries: Sequence[CatalogEntry], rse: str) -> Iterator[list[dict[str, Any]]]:
+    """Describe the files of entries, as many as one call takes at a time."""
+    if len(entries) > 1:
+        yield [{**_name(entry.dataset), "dids": _files(entry), "rse": rse} for entry in entries]
+        return
+    for entry in entries:
+        for files in _chunks(_files(entry), ITEMS_AT_ONCE):
+            yield [{**_name(entry.dataset), "dids": files, "rse": rse}]

@@ -33,7 +33,8 @@ class State(StrEnum):
     PUBLISHED = "published"
     """Butler serves it; a reader may see it. The only state that ``dbb.available`` shows."""
     RELEASED = "released"
-    """It was deleted here on purpose, with enough verified copies elsewhere."""
+    """It was deleted here on purpose, with enough verified copies elsewhere; or it never came, and no
+    policy wants it here any more."""
     QUARANTINED = "quarantined"
     """Something about it was refused; the reason is a row in ``quarantine``."""
     MISSING = "missing"
@@ -45,7 +46,7 @@ class State(StrEnum):
 
 
 _ONWARD: dict[State, frozenset[State]] = {
-    State.EXPECTED: frozenset({State.ARRIVED, State.QUARANTINED, State.MISSING}),
+    State.EXPECTED: frozenset({State.ARRIVED, State.RELEASED, State.QUARANTINED, State.MISSING}),
     State.ARRIVED: frozenset(
         {State.VERIFIED, State.EXPECTED, State.QUARANTINED, State.MISSING, State.SUSPECT}
     ),
@@ -96,6 +97,8 @@ class Delivery:
         The Rucio rule that brings it here, where there is one.
     verified_at
         When its bytes were last read back and found right (UTC).
+    waits_for, stuck_at
+        Why it does not come, and since when it has not (UTC); empty and None while all is well.
     """
 
     unit: str
@@ -106,3 +109,5 @@ class Delivery:
     reason: str
     rule_id: str | None = None
     verified_at: dt.datetime | None = None
+    waits_for: str = ""
+    stuck_at: dt.datetime | None = None

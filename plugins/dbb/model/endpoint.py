@@ -1,8 +1,9 @@
-"""Endpoints and the raw policy: who keeps what, as data read from ``include``."""
+"""Endpoints, and how raw exposures are handled: data read from ``include``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -14,7 +15,9 @@ class Role(StrEnum):
     ARCHIVE = "archive"
     """The place where bundles are made and first kept."""
     FACILITY = "facility"
-    """A place that receives bundles through Rucio."""
+    """A place that receives copies through Rucio."""
+    CACHE = "cache"
+    """A cache near the telescope with a registry of its own, which works when all else is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,17 @@ class Endpoint:
     store_url
         Root of its store, ``file:///…`` or ``s3://bucket/prefix``.
     rse
-        Its Rucio storage element; empty for a source.
+        Its Rucio storage element; empty for a source and a cache.
     butler
         Root of its Butler repository; empty for a source.
     queue
         The Airflow queue whose workers stand at the endpoint.
+    tier
+        Its kind of storage, ``disk`` or ``nearline``.
+    buffer_bytes
+        What it must be able to hold while its links are down; 0 where nobody has said.
+    links
+        The endpoints from which Rucio may bring copies here, and how far each is: 1 is nearest.
     contacts
         Whom to tell.
     """
@@ -48,12 +57,15 @@ class Endpoint:
     rse: str
     butler: str
     queue: str
+    tier: str = "disk"
+    buffer_bytes: int = 0
+    links: Mapping[str, int] = field(default_factory=dict, hash=False)
     contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RawPolicy:
-    """Say how raw exposures travel.
+    """Say how raw exposures are handled from the source to the archive.
 
     Parameters
     ----------
@@ -67,8 +79,6 @@ class RawPolicy:
         Endpoint where the files appear.
     archive
         Endpoint where bundles are made.
-    receivers
-        Endpoints that receive them from the archive by rule.
     copies_before_release
         Verified, published copies needed before the source may let go.
     incomplete_after_s
@@ -77,8 +87,8 @@ class RawPolicy:
         How long a file must be unchanged before it is read.
     chunk_exposures
         Exposures worked in one task.
-    activity
-        Rucio activity of the rules.
+    receivers
+        Endpoints that may receive exposures: those of the policies, none of the document.
     """
 
     instruments: tuple[str, ...]
@@ -86,14 +96,13 @@ class RawPolicy:
     run: str
     source: str
     archive: str
-    receivers: tuple[str, ...]
     copies_before_release: int
     incomplete_after_s: int
     settle_s: int
     chunk_exposures: int
-    activity: str
+    receivers: tuple[str, ...] = ()
 
     @property
     def publishers(self) -> tuple[str, ...]:
-        """List the endpoints whose Butler serves the exposures, the archive first."""
+        """List the endpoints whose Butler may serve exposures, the archive first."""
         return (self.archive, *self.receivers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.news import unfinished_nights
 from dbb.model.day_obs import DayObs
 from dbb.operators.backbone_operator import open_for_run
+from dbb.operators.chunks import as_airflow_maps, cut
 from dbb.operators.links import TheNight
 from dbb.operators.nights import night_of_run
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
-
-MOST_CHUNKS = 1000
-"""Airflow maps over 1,024 at most; what is left over is the next run's."""
 
 
 class LookForNewExposures(BaseOperator):
@@ -70,15 +67,8 @@ class LookForNewExposures(BaseOperator):
                 arrivals.finished,
                 len(arrivals.waiting),
             )
-            chunks += _cut(arrivals.work, backbone.policy.chunk_exposures)
-        if len(chunks) > MOST_CHUNKS:
-            log.warning("action=look-for-new-exposures left_over=%d", len(chunks) - MOST_CHUNKS)
+            chunks += cut(arrivals.work, backbone.policy.chunk_exposures)
         if not chunks:
             idle = self.get_flat_relative_ids(upstream=False) - set(self.steps_when_idle)
             raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
-        return chunks[:MOST_CHUNKS]
-
-
-def _cut(units: list[str], size: int) -> list[list[str]]:
-    rest = iter(units)
-    return list(iter(lambda: list(itertools.islice(rest, size)), []))
+        return as_airflow_maps(chunks)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from dbb.operators.links import ExposuresOfThisChunk
 from dbb.settings import Settings
@@ -37,7 +37,7 @@ class ChunkOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("units",)
-    operator_extra_links = (ExposuresOfThisChunk(),)
+    operator_extra_links: Sequence[BaseOperatorLink] = (ExposuresOfThisChunk(),)
     action: ClassVar[str]
 
     def __init__(self, *, units: Sequence[str], **kwargs: Any) -> None:

@@ -1,22 +1,30 @@
-"""The steps of a chunk at an endpoint: wait for the copies, publish them."""
+"""The steps at an endpoint: look for the copies, publish them, wait until all are published."""
 
 from __future__ import annotations
 
 import datetime as dt
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from dbb.flows.copies import count_copies, look_for_copies
+from dbb.flows.inbox import take_hints
 from dbb.flows.publishing import publish_units
-from dbb.flows.registration import ask_rules, count_rules
+from dbb.model.kind import Kind
 from dbb.operators.backbone_operator import ChunkOperator, open_for_run
+from dbb.operators.chunks import as_airflow_maps, cut
 from dbb.triggers.copies import CopiesTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from dbb.flows.backbone import Backbone
+
+log = logging.getLogger(__name__)
 
 
 def raw_published_at(endpoint: str) -> Asset:
@@ -29,14 +37,13 @@ def raw_published_at(endpoint: str) -> Asset:
 
 
 class WaitForCopies(ChunkOperator):
-    """Wait until Rucio has brought the copies, without holding a worker.
+    """Wait until the copies are published where they are wanted, without holding a worker.
 
-    It never fails for copies that do not come: what is there goes on, the rest is the next run's.
+    The DAGs of the endpoints publish them. It never fails for copies that do not come: what is
+    there is enough or not for what follows, the rest is the next run's.
 
     Parameters
     ----------
-    endpoint
-        Where the copies shall come.
     patience_s
         Longest time to wait; a number or a template of one.
     """
@@ -44,34 +51,62 @@ class WaitForCopies(ChunkOperator):
     template_fields: Sequence[str] = ("units", "patience_s")
     action = "wait-for-copies"
 
-    def __init__(self, *, endpoint: str, patience_s: str, **kwargs: Any) -> None:
+    def __init__(self, *, patience_s: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.endpoint = endpoint
         self.patience_s = patience_s
 
     def execute(self, context: Context) -> dict[str, int]:
         """Look once; hand the waiting to the triggerer if something is missing."""
         counts = self.work(open_for_run(context), context)
         patience = dt.timedelta(seconds=int(self.patience_s))
-        if counts["ok"] < sum(counts.values()) and patience:
+        if counts["waiting"] and patience:
             until = dt.datetime.now(dt.UTC) + patience
             self.defer(
-                trigger=CopiesTrigger(
-                    units=list(self.units), endpoint=self.endpoint, until=until.isoformat()
-                ),
+                trigger=CopiesTrigger(units=list(self.units), until=until.isoformat()),
                 method_name="go_on",
             )
         self.tell(counts)
         return counts
 
     def work(self, backbone: Backbone, context: Context) -> dict[str, int]:  # noqa: ARG002
-        """Count the rules of the chunk's missing copies by state."""
-        return count_rules(ask_rules(backbone, self.units, self.endpoint))
+        """Count the chunk's copies by whether they are published."""
+        return count_copies(backbone, self.units)
 
     def go_on(self, context: Context, event: dict[str, int]) -> dict[str, int]:  # noqa: ARG002
-        """Tell how far the copies are; those that are there are published next."""
+        """Tell how far the copies are."""
         self.tell(event)
         return event
+
+
+class LookForCopies(BaseOperator):
+    """Find what an endpoint can publish now, and see to the copies that do not come.
+
+    A run that events woke looks at the units that they tell of; one of the clock looks at all.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint.
+    """
+
+    def __init__(self, *, endpoint: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.endpoint = endpoint
+
+    def execute(self, context: Context) -> list[list[str]]:
+        """Give the chunks: lists of names of units. With nothing to do, all later steps are skipped."""
+        backbone = open_for_run(context)
+        hinted, events = take_hints(backbone, self.endpoint)
+        was_woken = str(context["dag_run"].run_type) == "asset_triggered"
+        look = look_for_copies(backbone, self.endpoint, hinted if was_woken and hinted else None)
+        backbone.inbox.settle(events)
+        for reason, number in Counter(look.waiting.values()).most_common(10):
+            log.info("action=look-for-copies waiting=%d reason=%s", number, reason)
+        chunks = cut(look.work, backbone.policy.chunk_exposures)
+        if not chunks:
+            idle = self.get_flat_relative_ids(upstream=False)
+            raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
+        return as_airflow_maps(chunks)
 
 
 class PublishAtEndpoint(ChunkOperator):
@@ -92,8 +127,11 @@ class PublishAtEndpoint(ChunkOperator):
     def work(self, backbone: Backbone, context: Context) -> dict[str, int]:
         """Call the flow; tell the followers of the endpoint which nights have something new."""
         counts = publish_units(backbone, self.units, self.endpoint)
-        if counts["published"]:
-            nights = sorted({unit.split("/")[1] for unit in self.units})
+        parcels = {kind.scope for kind in Kind} - {Kind.RAW.scope}
+        nights = sorted(
+            {unit.split("/")[1] for unit in self.units if unit.split("/")[0] not in parcels}
+        )
+        if counts["published"] and nights:
             event = context["outlet_events"][raw_published_at(self.endpoint)]
             event.extra = {"published": counts["published"]}
             event.add_partitions(nights)

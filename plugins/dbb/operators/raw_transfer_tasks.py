@@ -1,18 +1,17 @@
-"""The steps from the summit's store to published everywhere, shared by the two raw DAGs.
+"""The steps from the summit's store to safe in the archive, shared by the two raw DAGs.
 
 ::
 
     look_for_new_exposures
       └─ for each chunk of exposures, each chunk on its own:
            check_and_land_exposures → judge_exposure_records → register_in_rucio
-             ├─ publish_at_<archive> ────────────────────────────────┐
-             └─ wait_for_copies_at_<receiver> → publish_at_<receiver>┴→ release_<source>_copies
+             → publish_at_<archive> → wait_for_copies → release_<source>_copies
       └─ report_the_night                (and tell_of_failed_steps, only when a step failed)
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import TriggerRule, task_group
 
@@ -79,24 +78,19 @@ def _add_chunk_steps(settings: Settings, units: Sequence[str]) -> None:
         queue=_queue(settings, policy.source),
         trigger_rule=TriggerRule.ALL_DONE,  # the ledger knows which copies are safe
     )
-    land >> judge >> register >> _publish(settings, policy.archive, units) >> release
-    for receiver in policy.receivers:
-        wait = WaitForCopies(
-            task_id=f"wait_for_copies_at_{receiver}",
-            units=units,
-            endpoint=receiver,
-            patience_s="{{ params.patience_s }}",
-        )
-        register >> wait >> _publish(settings, receiver, units) >> release
-
-
-def _publish(settings: Settings, endpoint: str, units: Sequence[str]) -> Any:
-    return PublishAtEndpoint(
-        task_id=f"publish_at_{endpoint}",
+    publish = PublishAtEndpoint(
+        task_id=f"publish_at_{policy.archive}",
         units=units,
-        endpoint=endpoint,
-        queue=_queue(settings, endpoint),
+        endpoint=policy.archive,
+        queue=_queue(settings, policy.archive),
     )
+    wait = WaitForCopies(
+        task_id="wait_for_copies",
+        units=units,
+        patience_s="{{ params.patience_s }}",
+        trigger_rule=TriggerRule.ALL_DONE,  # copies travel from a store, not from a Butler
+    )
+    land >> judge >> register >> publish >> wait >> release
 
 
 def _queue(settings: Settings, endpoint: str) -> str:

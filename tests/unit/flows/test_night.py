@@ -168,7 +168,10 @@ STEPS = [
     ([("summit", "verified")], "waits for its copy at usdf"),
     ([("summit", "verified"), ("usdf", "verified")], "waits for its expectations"),
     ([("summit", "verified"), ("usdf", "registered")], "waits for publication at usdf"),
-    ([("summit", "verified"), ("usdf", "published")], "waits for its copy at frdf"),
+    (
+        [("summit", "verified"), ("usdf", "published"), ("frdf", "expected")],
+        "waits for its copy at frdf",
+    ),
     (
         [("summit", "verified"), ("usdf", "published"), ("frdf", "registered")],
         "waits for publication at frdf",

@@ -50,7 +50,7 @@ def test_a_complete_exposure_is_published_at_both_endpoints_and_released(world):
     assert world.state(unit, "summit") is State.RELEASED
     assert world.summit.names == []
     assert world.codes() == []
-    for repository in world.repositories.values():
+    for repository in world.served:
         assert len(repository.datasets) == len(DETECTORS)
 
 
@@ -94,7 +94,7 @@ def test_a_chunk_is_ingested_in_one_call(world):
         take_exposure(world.summit, number)
     world.settle()
     run_night(world)
-    assert [repository.ingest_calls for repository in world.repositories.values()] == [1, 1]
+    assert [repository.ingest_calls for repository in world.served] == [1, 1]
 
 
 def test_a_file_that_was_just_written_is_left_to_settle(world):
@@ -167,7 +167,7 @@ def test_a_late_detector_is_published_by_itself_as_a_second_part(world):
     assert published(world, f"{unit}.2")
     assert world.state(f"{unit}.2", "summit") is State.RELEASED
     assert world.codes() == []  # the record of incompleteness is superseded
-    for repository in world.repositories.values():
+    for repository in world.served:
         assert len(repository.datasets) == len(DETECTORS)
     assert world.summit.names == []
 
@@ -209,7 +209,7 @@ def test_a_damaged_image_costs_its_exposure_and_never_its_neighbours(world, chan
     assert (refusal.code, refusal.name, refusal.unit) == (code, name, bad)
     assert refusal.reason
     assert refusal.next_action
-    assert [repository.ingest_calls for repository in world.repositories.values()] == [1, 1]
+    assert [repository.ingest_calls for repository in world.served] == [1, 1]
 
 
 def test_a_refused_file_is_kept_byte_for_byte(world):
@@ -384,7 +384,7 @@ def test_a_bad_copy_is_fetched_again_and_published(world):
     world.catalog.stores["FRDF"] = TruncatingStore(real, lambda name: name.endswith(".zip"))
     run_night(world)
     world.catalog.stores["FRDF"] = real
-    world.catalog.run_daemons()
+    run_night(world)
     run_night(world)
     assert published(world, unit)
     assert world.codes() == []
@@ -479,8 +479,8 @@ def test_a_rule_that_stays_stuck_is_put_on_the_record_until_its_copy_comes(world
     world.catalog.run_daemons = lambda: run(fails=lambda _: "link down")
     run_night(world)
     run_night(world)
-    assert world.codes() == []  # Rucio tries by itself for a while
-    world.settle(3601)
+    assert world.codes() == []  # it is tried again for a while
+    world.settle(7201)
     run_night(world)
     run_night(world)
     [refusal] = world.ledger.refusals()

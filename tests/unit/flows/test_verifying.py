@@ -8,6 +8,7 @@ from dbb.flows.verifying import verify_units
 from dbb.flows.whereabouts import find_copies
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
+from dbb.ports import RuleState
 from support.tiny_camera import DETECTORS, take_exposure
 from support.world import World, run_night
 
@@ -105,8 +106,7 @@ def test_every_place_of_an_exposure_is_listed_with_its_replicas(world):
     found = where(world, 1)
     assert [copy.endpoint for copy in found.copies] == ["summit", "usdf", "frdf"]
     assert [len(copy.replicas) for copy in found.copies] == [0, 2, 2]
-    assert found.copies[2].rule is not None
-    assert found.copies[2].rule.state == "ok"
+    assert found.copies[2].rule is RuleState.OK
     assert found.source_files == ()
     assert found.to_json()["copies"][1]["verified_at"]
 

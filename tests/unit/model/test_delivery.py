@@ -36,7 +36,7 @@ def test_nothing_is_verified_before_it_arrived_again(old):
             check_transition(old, State.VERIFIED)
 
 
-@pytest.mark.parametrize("old", [State.EXPECTED, State.ARRIVED, State.REGISTERED, State.MISSING])
-def test_nothing_is_released_that_was_not_verified(old):
+@pytest.mark.parametrize("old", [State.ARRIVED, State.REGISTERED, State.MISSING, State.SUSPECT])
+def test_nothing_is_released_that_came_and_was_not_verified(old):
     with pytest.raises(ForbiddenTransition):
         check_transition(old, State.RELEASED)

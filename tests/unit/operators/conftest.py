@@ -42,7 +42,7 @@ class Event(SimpleNamespace):
 def context():
     return {
         "run_id": "manual__test",
-        "dag_run": SimpleNamespace(partition_key="20261121", conf={}),
+        "dag_run": SimpleNamespace(partition_key="20261121", run_type="scheduled", conf={}),
         "dag": SimpleNamespace(params={"day_obs": None, "patience_s": 0}),
         "params": {"day_obs": None, "patience_s": 0},
         "outlet_events": defaultdict(Event),

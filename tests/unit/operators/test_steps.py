@@ -9,7 +9,7 @@ from airflow.sdk import DAG, chain
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 
 from dbb.model.delivery import State
-from dbb.operators import arrivals
+from dbb.operators import chunks
 from dbb.operators.archive import (
     CheckAndLandExposures,
     JudgeExposureRecords,
@@ -17,7 +17,12 @@ from dbb.operators.archive import (
     ReleaseSourceCopies,
 )
 from dbb.operators.arrivals import LookForNewExposures
-from dbb.operators.endpoints import PublishAtEndpoint, WaitForCopies, raw_published_at
+from dbb.operators.endpoints import (
+    LookForCopies,
+    PublishAtEndpoint,
+    WaitForCopies,
+    raw_published_at,
+)
 from dbb.operators.report import ReportTheNight, TellOfFailedSteps
 from support.tiny_camera import DETECTORS, put_detector, take_exposure, unit_name
 
@@ -29,7 +34,7 @@ def look(context, *, tonight=False):
 
 
 def wait(units, patience_s="0"):
-    return WaitForCopies(task_id="wait", units=units, endpoint="frdf", patience_s=patience_s)
+    return WaitForCopies(task_id="wait", units=units, patience_s=patience_s)
 
 
 def publish(units, endpoint="usdf"):
@@ -62,8 +67,9 @@ def test_a_night_goes_from_the_summit_to_published_everywhere(world, units, cont
     assert publish(chunk).execute(context)["published"] == 3
     assert wait(chunk).execute(context)["waiting"] == 3
     world.catalog.run_daemons()
-    assert wait(chunk).execute(context)["ok"] == 3
-    assert publish(chunk, "frdf").execute(context)["published"] == 3
+    (came,) = LookForCopies(task_id="f", endpoint="frdf").execute(context)
+    assert publish(came, "frdf").execute(context)["published"] == 3
+    assert wait(chunk).execute(context) == {"published": 3, "waiting": 0}
     release = ReleaseSourceCopies(task_id="d", units=chunk)
     assert release.execute(context) == {"released": 3, "kept": 0}
     report = ReportTheNight(task_id="e", tonight=False).execute(context)
@@ -81,7 +87,7 @@ def test_more_chunks_than_airflow_can_map_are_left_to_the_next_run(
     world, units, context, monkeypatch
 ):
     world.policy = dataclasses.replace(world.policy, chunk_exposures=1)
-    monkeypatch.setattr(arrivals, "MOST_CHUNKS", 2)
+    monkeypatch.setattr(chunks, "MOST_CHUNKS", 2)
     assert look(context) == [[units[0]], [units[1]]]
 
 
@@ -158,7 +164,6 @@ def test_waiting_is_left_to_the_triggerer(registered, context):
         wait(registered, "600").execute(context)
     _, arguments = deferral.value.trigger.serialize()
     assert arguments["units"] == registered
-    assert arguments["endpoint"] == "frdf"
     assert deferral.value.method_name == "go_on"
 
 
@@ -167,11 +172,16 @@ def test_without_patience_the_step_goes_on_at_once(registered, context):
 
 
 def test_copies_that_did_not_come_fail_nobody(registered, context):
-    counts = {"waiting": 1, "ok": 2, "stuck": 0, "gone": 0}
+    counts = {"waiting": 1, "published": 2}
     assert wait(registered).go_on(context, counts) == counts
     assert publish(registered, "frdf").execute(context) == {
         "published": 0, "waiting": 3, "refused": 0
     }  # fmt: skip
+
+
+def test_an_endpoint_with_no_new_copies_skips_what_follows(registered, context):  # noqa: ARG001
+    with pytest.raises(DownstreamTasksSkipped):
+        LookForCopies(task_id="look", endpoint="frdf").execute(context)
 
 
 def test_every_step_may_run_twice(world, registered, context):

@@ -8,8 +8,14 @@ import pytest
 
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
-from dbb.ports import RuleState
-from support.conformance_catalog import CatalogConformance, entry_of, files_of, lay_down
+from dbb.ports import RuleState, RuleWish
+from support.conformance_catalog import (
+    CatalogConformance,
+    entry_of,
+    files_of,
+    lay_down,
+    manifest_of,
+)
 from support.conformance_store import read
 from support.fakes import MemoryCatalog, MemoryStore
 
@@ -19,15 +25,19 @@ UNIT = Unit.parse("LSSTCam/20261121/MC_O_20261121_000123")
 class Bench:
     archive = "USDF"
     receiver = "FRDF"
+    third = "UKDF"
 
     def __init__(self) -> None:
-        self.stores = {rse: MemoryStore(rse) for rse in (self.archive, self.receiver)}
+        self.stores = {rse: MemoryStore(rse) for rse in ("USDF", "FRDF", "UKDF")}
         self.catalog = MemoryCatalog(self.stores)
 
     def store(self, rse: str) -> MemoryStore:
         return self.stores[rse]
 
     def cycle(self) -> None:
+        self.catalog.run_daemons()
+
+    def repair(self) -> None:
         self.catalog.run_daemons()
 
     def is_open(self, dataset: Did) -> bool:
@@ -56,7 +66,7 @@ def test_transfers_can_be_told_to_fail_and_are_tried_again(bench: Bench) -> None
     entry = entry_of(UNIT)
     lay_down(entry, bench.store("USDF"))
     bench.catalog.register([entry], "USDF")
-    rules = bench.catalog.ensure_rules([entry.dataset], "FRDF", "Nightly")
+    rules = bench.catalog.ensure_rules([entry.dataset], RuleWish("FRDF", "Nightly"))
     rule_id = rules[entry.dataset]
     bench.catalog.run_daemons(fails=lambda did: "no space" if did.name.endswith(".zip") else "")
     status = bench.catalog.rules([rule_id])[rule_id]
@@ -65,4 +75,4 @@ def test_transfers_can_be_told_to_fail_and_are_tried_again(bench: Bench) -> None
     assert bench.catalog.rules([rule_id])[rule_id].state is RuleState.OK
     bundle, manifest = files_of(entry)
     assert read(bench.store("FRDF"), f"raw/{bundle.name}") == b"bundle"
-    assert read(bench.store("FRDF"), f"raw/{manifest.name}") == entry.manifest.data
+    assert read(bench.store("FRDF"), f"raw/{manifest.name}") == manifest_of(UNIT).data

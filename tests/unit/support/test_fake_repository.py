@@ -9,7 +9,7 @@ import pytest
 from dbb.errors import IngestRefused
 from dbb.model.exposure import Unit
 from dbb.ports import LandedBundle
-from support.conformance_catalog import entry_of, lay_down
+from support.conformance_catalog import entry_of, lay_down, manifest_of
 from support.fakes import MemoryRepository, MemoryStore
 
 UNIT = Unit.parse("LSSTCam/20261121/MC_O_20261121_000123")
@@ -24,7 +24,7 @@ def store() -> MemoryStore:
 def landed(store: MemoryStore) -> LandedBundle:
     entry = entry_of(UNIT)
     lay_down(entry, store)
-    return LandedBundle(entry.manifest, store.url_of(f"raw/{UNIT.bundle_name}"))
+    return LandedBundle(manifest_of(UNIT), store.url_of(f"raw/{UNIT.bundle_name}"))
 
 
 def test_a_bundle_appears_whole_and_twice_is_once(store: MemoryStore, landed: LandedBundle) -> None:

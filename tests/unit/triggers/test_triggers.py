@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from dbb.errors import CatalogUnavailable
+from dbb.errors import CatalogUnavailable, LedgerUnavailable
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.gating import apply_gate
 from dbb.flows.landing import land_units
+from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.triggers import arrivals, asking, copies
 from dbb.triggers.arrivals import ArrivalTrigger
@@ -104,9 +105,15 @@ def test_more_files_of_an_exposure_wake_the_dag_again(world, between):
     assert len(events(ArrivalTrigger(), between.enough)) == 2
 
 
-def test_a_copy_that_came_wakes_the_dag(world, between):
-    register(world, [1, 2])
-    between(world.catalog.run_daemons, nothing)
+def publish_everywhere(world, units):
+    publish_units(world.backbone(), units, "usdf")
+    world.catalog.run_daemons()
+    publish_units(world.backbone(), units, "frdf")
+
+
+def test_an_exposure_that_may_be_released_wakes_the_dag(world, between):
+    units = register(world, [1, 2])
+    between(lambda: publish_everywhere(world, units), nothing)
     assert events(ArrivalTrigger(), between.enough) == [{"fresh": 2}, {"fresh": 2}]
 
 
@@ -132,39 +139,38 @@ def test_a_service_that_is_away_does_not_end_the_watch(world, between, monkeypat
 
 def test_waiting_ends_when_every_copy_has_come(world, between):
     units = register(world, [1, 2])
-    between(nothing, world.catalog.run_daemons)
-    (counts,) = events(CopiesTrigger(units=units, endpoint="frdf", until=FUTURE))
-    assert counts["ok"] == 2
-    assert counts["waiting"] == 0
+    between(nothing, lambda: publish_everywhere(world, units))
+    (counts,) = events(CopiesTrigger(units=units, until=FUTURE))
+    assert counts == {"published": 2, "waiting": 0}
 
 
 def test_waiting_ends_with_patience_and_tells_what_is_missing(world):
     units = register(world, [1, 2])
-    (counts,) = events(CopiesTrigger(units=units, endpoint="frdf", until=PAST))
+    (counts,) = events(CopiesTrigger(units=units, until=PAST))
     assert counts["waiting"] == 2
 
 
-def test_waiting_outlasts_a_catalogue_that_is_away(world, between, monkeypatch):
+def test_waiting_outlasts_a_ledger_that_is_away(world, between, monkeypatch):
     units = register(world, [1])
-    real = copies.ask_rules
-    answers = [CatalogUnavailable.for_call("rules", "503")]
+    real = copies.count_copies
+    answers = [LedgerUnavailable.for_cause("connection refused")]
 
-    def ask_rules(*arguments):
+    def count_copies(*arguments):
         if answers:
             raise answers.pop()
         return real(*arguments)
 
-    monkeypatch.setattr(copies, "ask_rules", ask_rules)
-    between(world.catalog.run_daemons)
-    (counts,) = events(CopiesTrigger(units=units, endpoint="frdf", until=FUTURE))
-    assert counts["ok"] == 1
+    monkeypatch.setattr(copies, "count_copies", count_copies)
+    between(lambda: publish_everywhere(world, units))
+    (counts,) = events(CopiesTrigger(units=units, until=FUTURE))
+    assert counts["published"] == 1
 
 
 @pytest.mark.parametrize(
     "trigger",
     [
         ArrivalTrigger(poll_s=7.0),
-        CopiesTrigger(units=["a"], endpoint="frdf", until=FUTURE, poll_s=1.0),
+        CopiesTrigger(units=["a"], until=FUTURE, poll_s=1.0),
     ],
 )
 def test_a_trigger_is_made_anew_from_what_airflow_stores(trigger):

@@ -6,19 +6,24 @@ from typing import Any
 
 SERVICE_ACCOUNT = "dbb"
 
-# What register, replicate, expire and repair call. Not here on purpose: RSEs, protocols, accounts,
-# identities, limits, configuration. Those stay with root.
+# What register, replicate, expire and repair call, and what applying the policies sets: links and
+# attributes. Not here on purpose: RSEs, protocols, accounts, identities, limits, configuration.
+# Those stay with root.
 ALLOWED = frozenset(
     {
         "add_did",
+        "add_distance",
         "add_dids",
         "add_replicas",
+        "add_rse_attribute",
         "add_rule",
         "add_subscription",
+        "add_value",
         "attach_dids",
         "attach_dids_to_dids",
         "declare_bad_file_replicas",
         "del_rule",
+        "delete_distance",
         "detach_dids",
         "get_request_by_did",
         "list_requests",
@@ -27,6 +32,7 @@ ALLOWED = frozenset(
         "set_metadata",
         "set_metadata_bulk",
         "set_status",
+        "update_distance",
         "update_replicas_states",
         "update_rule",
         "update_subscription",

@@ -19,3 +19,6 @@ ACTIVITY = {
         "Repair",
     ],
 }
+
+# Rules look the activity up by its name, subscriptions in this table.
+SCHEMAS = {**generic.SCHEMAS, "activity": ACTIVITY}

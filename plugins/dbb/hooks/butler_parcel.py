@@ -1,0 +1,165 @@
+"""Parcels in a Butler repository: dimension records first, datasets second, all of it or nothing."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lsst.daf.butler import (
+    Butler,
+    CollectionType,
+    DataCoordinate,
+    DatasetRef,
+    DatasetType,
+    FileDataset,
+)
+from lsst.resources import ResourcePath
+
+from dbb.errors import IngestRefused
+from dbb.hooks.butler_batch import REFUSALS, is_outage
+from dbb.hooks.butler_records import to_records
+from dbb.model.manifest import Manifest
+from dbb.model.parcel import Parcel
+from dbb.ports import LandedParcel
+
+log = logging.getLogger(__name__)
+
+FORMATTERS = (
+    "lsst.daf.butler.formatters.",
+    "lsst.obs.",
+    "dbb.hooks.butler_formatter.",
+)
+"""Where the classes may come from that a parcel asks Butler to read its files with."""
+
+
+def ingest_parcels(butler: Butler, parcels: Sequence[LandedParcel]) -> dict[str, Exception]:
+    """Ingest parcels, each whole in a transaction of its own; those that are there are no-ops.
+
+    Returns
+    -------
+    dict
+        By unit, the ``IngestRefused`` of each parcel that is not in.
+    """
+    refused: dict[str, Exception] = {}
+    for landed in sorted(parcels, key=lambda each: each.parcel.unit):
+        unit = landed.parcel.unit
+        try:
+            _ingest(butler, landed)
+        except IngestRefused as error:
+            refused[unit] = error
+        except (*REFUSALS, TypeError, AttributeError) as error:
+            if is_outage(error):
+                raise
+            if not find_whole(butler, landed.parcel):  # somebody else may have been quicker
+                refused[unit] = IngestRefused.for_bundle(unit, _first_line(error))
+    for unit, why in refused.items():
+        log.warning("action=refuse unit=%s reason=%s", unit, why)
+    return refused
+
+
+def _ingest(butler: Butler, landed: LandedParcel) -> None:
+    parcel = landed.parcel
+    _check(butler, landed)
+    types = _dataset_types(butler, parcel)
+    for run in sorted({ref["run"] for file in parcel.files for ref in file.refs}):
+        butler.collections.register(run, CollectionType.RUN)  # outside: no deadlock of two writers
+    with butler.transaction():
+        for element, rows in parcel.records.items():
+            records = to_records(element, rows, butler.dimensions)
+            butler.registry.insertDimensionData(element, *records, skip_existing=True)
+        datasets = list(_file_datasets(butler, landed, types))
+        butler.ingest(
+            *datasets, transfer="direct", record_validation_info=False, skip_existing=True
+        )
+
+
+def _check(butler: Butler, landed: LandedParcel) -> None:
+    """Find what speaks against a parcel, before anything is written."""
+    parcel = landed.parcel
+    universe = {"namespace": butler.dimensions.namespace, "version": butler.dimensions.version}
+    if parcel.universe != universe:
+        raise IngestRefused.for_bundle(
+            parcel.unit, f"its records follow {parcel.universe}, the repository {universe}"
+        )
+    for file in parcel.files:
+        if file.refs and not file.formatter.startswith(FORMATTERS):
+            raise IngestRefused.for_bundle(
+                parcel.unit, f"{file.formatter[:80]!r} is no formatter that may read its files"
+            )
+    paths = {url: ResourcePath(url) for url in landed.urls.values()}
+    exists = ResourcePath.mexists(paths.values())
+    for url, path in paths.items():
+        if not exists[path]:
+            raise IngestRefused.for_bundle(parcel.unit, f"{url} is not there")
+
+
+def _dataset_types(butler: Butler, parcel: Parcel) -> dict[str, DatasetType]:
+    """Register a parcel's dataset types; one that is there must be the same."""
+    found = {}
+    for name, told in sorted(parcel.dataset_types.items()):
+        new = DatasetType(
+            name,
+            told["dimensions"],
+            told["storage_class"],
+            universe=butler.dimensions,
+            isCalibration=told["is_calibration"],
+        )
+        butler.registry.registerDatasetType(new)  # raises where another one has the name
+        found[name] = new
+    return found
+
+
+def _file_datasets(
+    butler: Butler, landed: LandedParcel, types: dict[str, DatasetType]
+) -> Iterator[FileDataset]:
+    for file in landed.parcel.files:
+        url = landed.urls[file.name]
+        refs = [_ref(butler, ref, types) for ref in file.refs]
+        if any("member" in ref for ref in file.refs):
+            for ref, told in zip(refs, file.refs, strict=True):
+                path = f"{url}#zip-path={told['member']}"
+                yield FileDataset(path=path, refs=[ref], formatter=file.formatter)
+        elif refs:
+            yield FileDataset(path=url, refs=refs, formatter=file.formatter)
+
+
+def _ref(butler: Butler, told: Any, types: dict[str, DatasetType]) -> DatasetRef:
+    dataset_type = types[told["dataset_type"]]
+    data_id = DataCoordinate.standardize(told["data_id"], dimensions=dataset_type.dimensions)
+    expanded = butler.registry.expandDataId(data_id)
+    return DatasetRef(dataset_type, expanded, told["run"], id=uuid.UUID(told["id"]))
+
+
+def find_whole(butler: Butler, parcel: Parcel) -> bool:
+    """Say whether every dataset of a parcel is in the registry and the datastore."""
+    ids = _ids(parcel)
+    refs = [butler.get_dataset(one) for one in ids]
+    there = [ref for ref in refs if ref is not None]
+    return len(there) == len(ids) and len(butler.get_many_uris(there, allow_missing=True)) == len(
+        ids
+    )
+
+
+def withdraw(butler: Butler, documents: Sequence[Manifest | Parcel]) -> None:
+    """Take the datasets of units out of the registry; the files stay where they are."""
+    refs = [
+        ref
+        for document in documents
+        for one in _ids(document)
+        if (ref := butler.get_dataset(one)) is not None
+    ]
+    if refs:
+        butler.pruneDatasets(refs, disassociate=True, unstore=True, purge=True)
+    log.info("action=withdraw units=%d datasets=%d", len(documents), len(refs))
+
+
+def _ids(document: Manifest | Parcel) -> list[uuid.UUID]:
+    if isinstance(document, Manifest):
+        return [uuid.UUID(entry.ref["id"]) for entry in document.images if entry.ref is not None]
+    return [uuid.UUID(ref["id"]) for file in document.files for ref in file.refs]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
