@@ -33,6 +33,8 @@ def client_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
     for site in sites.BUTLERS:
         env[f"DBB_BUTLER_{site}"] = str(layout.state / "butler" / site.lower())
         env[f"DBB_BUTLER_DB_{site}"] = url("dbb", dbb, postgres, f"butler_{site.lower()}")
+    env["DBB_BUTLER_OODS"] = str(layout.state / "butler" / "oods")
+    env["DBB_OODS_JOURNAL"] = str(layout.state / "butler" / "oods-journal.sqlite")
     for site in sites.STORES:
         env[f"DBB_STORE_{site}"] = layout.store(site).as_uri()
     return env

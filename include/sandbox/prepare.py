@@ -28,7 +28,7 @@ def prepare(settings: Settings) -> None:
     for name in [
         place.name
         for place in settings.endpoints.values()
-        if place.role in (Role.ARCHIVE, Role.FACILITY)
+        if place.role is not Role.SOURCE
     ]:
         root = settings.resolve(settings.endpoint(name).butler)
         database = settings.environment.get(f"DBB_BUTLER_DB_{name.upper()}")

@@ -82,6 +82,20 @@ class Settings:
         """Name the endpoints that any policy names as receiver, in the order of their names."""
         return tuple(sorted({policy.receiver for policy in self.policies}))
 
+    @property
+    def cache(self) -> Endpoint:
+        """Give the cache near the telescope.
+
+        Raises
+        ------
+        UnknownEndpoint
+            If there is none.
+        """
+        for endpoint in self.endpoints.values():
+            if endpoint.role is Role.CACHE:
+                return endpoint
+        raise UnknownEndpoint.for_name(Role.CACHE)
+
     def resolve(self, text: str) -> str:
         """Fill in ``${DBB_…}``.
 

@@ -1,0 +1,2 @@
+-- Read everything. Parameters: none.
+select * from oods_file order by name
