@@ -26,9 +26,7 @@ def prepare(settings: Settings) -> None:
     if source.startswith("file:"):
         Path(url2pathname(urlsplit(source).path)).mkdir(parents=True, exist_ok=True)
     for name in [
-        place.name
-        for place in settings.endpoints.values()
-        if place.role is not Role.SOURCE
+        place.name for place in settings.endpoints.values() if place.role is not Role.SOURCE
     ]:
         root = settings.resolve(settings.endpoint(name).butler)
         database = settings.environment.get(f"DBB_BUTLER_DB_{name.upper()}")

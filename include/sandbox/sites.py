@@ -6,7 +6,7 @@ from __future__ import annotations
 RSES = ("USDF", "FRDF", "UKDF", "CHILE")
 
 # The summit has a store but no RSE: files leave it before Rucio knows them.
-STORES = ("SUMMIT", "OODS", *RSES)
+STORES = ("SUMMIT", "LFA", "OODS", *RSES)
 
 # Endpoints that keep a Butler repository.
 BUTLERS = RSES

@@ -26,11 +26,13 @@
     │   ├── ConflictingDuplicate    conflicting-duplicate
     │   ├── ExpectationFailed       expectation-failed
     │   ├── PoisonEvent             poison-event
+    │   ├── LfaEventUnusable        lfa-event-unusable
     │   └── IngestRefused           ingest-refused
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
-    │   └── PlanRefused             plan-refused
+    │   ├── PlanRefused             plan-refused
+    │   └── LfaObjectMissing        lfa-object-missing
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -339,6 +341,20 @@ class PoisonEvent(BrokenContract):
         return cls(f"The event cannot be understood: {why}.", source)
 
 
+class LfaEventUnusable(BrokenContract):
+    """Report an event of the Large File Annex that names no object."""
+
+    code = "lfa-event-unusable"
+    next_action = (
+        "None, if the object comes later: the daily listing finds it. Else ask its producer."
+    )
+
+    @classmethod
+    def for_event(cls, topic: str, why: object) -> Self:
+        """Name the topic and what is wrong."""
+        return cls(f"The event names no object: {why}.", topic)
+
+
 class IngestRefused(BrokenContract):
     """Report a bundle that a Butler repository will not take."""
 
@@ -393,6 +409,18 @@ class PlanRefused(OverBudget):
             f"It would drop {units:,} units of {there:,}, over one per cent: say --accept-large.",
             endpoint,
         )
+
+
+class LfaObjectMissing(OverBudget):
+    """Report an object of the Large File Annex that was announced and never came."""
+
+    code = "lfa-object-missing"
+    next_action = "Ask its producer; it is looked for at every run, and goes through when it comes."
+
+    @classmethod
+    def for_object(cls, key: str, age: object) -> Self:
+        """Name the object and how long it has been waited for."""
+        return cls(f"The object was announced {age} ago and is not there.", key)
 
 
 class SettingMissing(Misconfigured):

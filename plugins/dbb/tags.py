@@ -14,6 +14,8 @@ class Tag(StrEnum):
     """It publishes at one endpoint what Rucio brings there."""
     PRODUCTS = "products"
     """It moves products and permanent files."""
+    LFA = "large file annex"
+    """It moves objects of the Large File Annex."""
     NIGHTLY = "nightly"
     """It has one run for each observing night, and can be backfilled."""
     LIVE = "live"

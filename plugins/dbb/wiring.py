@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dbb.flows.backbone import Backbone
+from dbb.flows.lfa import Annex
 from dbb.flows.oods import Oods
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
@@ -117,6 +118,20 @@ def open_oods(settings: Settings) -> Oods:
         journal=open_journal(settings),
         clock=SystemClock(),
         settle_s=settings.raw.settle_s,
+    )
+
+
+def open_annex(settings: Settings) -> Annex:
+    """Open the Large File Annex: the summit's bucket and what is known of its objects."""
+    from dbb.hooks.lfa import SqlLfaObjects, load_classes  # noqa: PLC0415 - the annex alone
+    from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+    url = settings.value("DBB_STORE_LFA")
+    return Annex(
+        source=open_store(url),
+        bucket=settings.environment.get("DBB_LFA_BUCKET", "rubinobs-lfa-cp"),
+        objects=SqlLfaObjects(open_ledger(settings, "lfa"), SystemClock()),
+        classes=load_classes(settings.include / "lfa" / "classes.yaml"),
     )
 
 

@@ -21,15 +21,18 @@ from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.fits_inspector import FitsInspector
+from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.sidecars import read_sidecars
 from dbb.hooks.stores import open_store
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
+from dbb.model.policy import PolicyBook
 from dbb.wiring import SystemClock
 from sandbox.synthetic_night import make_night
 from support.fake_catalog import MemoryCatalog
-from support.world import POLICY
+from support.world import POLICY, MemorySky
 
 NIGHT = DayObs(20261001)
 
@@ -43,13 +46,17 @@ def backbone(s3_bucket, tmp_path):
     ledger.migrate()
     return Backbone(
         policy=dataclasses.replace(POLICY, receivers=(), copies_before_release=1, settle_s=0),
+        policies=PolicyBook(),
         instruments=instruments,
         rses={"summit": "", "usdf": "USDF"},
         ledger=ledger,
+        inbox=SqlInbox(ledger, SystemClock()),
         clock=SystemClock(),
         catalog=MemoryCatalog({"USDF": stores["usdf"]}),
         inspector=FitsInspector(instruments),
         indexer=ButlerIndexer(instruments.values()),
+        sky=MemorySky(),
+        sidecars=read_sidecars,
         store=stores.__getitem__,
         repository=lambda _name: ButlerRepository(str(tmp_path / "butler")),
     )

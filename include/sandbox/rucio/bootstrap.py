@@ -82,7 +82,7 @@ def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> bool:
     wanted = {
         "fts": fts_url,
         "site": rse,
-        "lfn2pfn_algorithm": "identity",
+        "lfn2pfn_algorithm": "dbb",
         "verify_checksum": True,
         # A replica that no rule wants any more goes at the next cycle, so that expiry is visible.
         "greedyDeletion": True,

@@ -98,7 +98,7 @@ def _take(backbone: Backbone, name: ParcelName) -> bool:
             _copy(backbone, source, file, parcel.scope)
         with backbone.archive.create(f"{parcel.scope}/{name.manifest_name}") as writer:
             writer.write(parcel.data)
-        _arrive(backbone, unit)
+        arrive(backbone, unit)
     backbone.archive.delete([file.name for file in backbone.archive.list_files(_folder(name))])
     held = backbone.ledger.refusals(unit=unit)
     backbone.ledger.decide(
@@ -171,7 +171,7 @@ def _copy(backbone: Backbone, source: str, file: ParcelFile, scope: str) -> None
             writer.write(piece)
 
 
-def _arrive(backbone: Backbone, unit: str) -> None:
+def arrive(backbone: Backbone, unit: str) -> None:
     """Read everything back from the disk, and say so."""
     ledger, archive = backbone.ledger, backbone.policy.archive
     ledger.expect([unit], archive, "laid down by its producer")

@@ -9,6 +9,8 @@ segments, no ``..``, no NUL.
 from __future__ import annotations
 
 from dbb.errors import UnsafeName
+from dbb.model.kind import Kind
+from dbb.model.lfn import escape_name
 from dbb.model.names import SafeName
 
 
@@ -17,14 +19,19 @@ def is_hidden(segment: str) -> bool:
     return segment.startswith(".") or segment.endswith(".part")
 
 
-def target_name(name: str) -> SafeName:
+def target_name(name: str) -> str:
     """Accept the name of a file to be written.
 
     Raises
     ------
     UnsafeName
-        If it is no ``SafeName``, or no listing would ever show a file of that name.
+        If it is no ``SafeName``, or no listing would ever show a file of that name. Objects of the
+        Large File Annex keep their own names, which may have any character in their parts.
     """
+    annex = f"{Kind.LFA.scope}/"
+    if name.startswith(annex):
+        escape_name(name.removeprefix(annex))
+        return found_name(name)
     target = SafeName.parse(name)
     if any(is_hidden(segment) for segment in target.split("/")):
         raise UnsafeName.for_name(name, "files ending in .part are still being written")

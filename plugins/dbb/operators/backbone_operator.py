@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink, XComArg
 
 from dbb.operators.links import ExposuresOfThisChunk
 from dbb.settings import Settings
@@ -40,9 +40,9 @@ class ChunkOperator(BaseOperator):
     operator_extra_links: Sequence[BaseOperatorLink] = (ExposuresOfThisChunk(),)
     action: ClassVar[str]
 
-    def __init__(self, *, units: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, *, units: Sequence[str] | XComArg, **kwargs: Any) -> None:
         super().__init__(map_index_template="{{ task.exposures }}", **kwargs)
-        self.units = units
+        self.units: Sequence[str] = cast(Sequence[str], units)  # a template until it runs
 
     @property
     def exposures(self) -> str:

@@ -6,6 +6,9 @@ from rucio.common.schema.generic import *  # noqa: F403 - a schema module replac
 # Butler paths are long; Rubin's own schema allows the same.
 NAME_LENGTH = 500
 
+# A plus sign as well: names of the Large File Annex are escaped with it.
+NAME = {**generic.NAME, "maxLength": NAME_LENGTH, "pattern": r"^[/A-Za-z0-9_][/A-Za-z0-9._+\-]*$"}
+
 # The classes of work that pools and FTS shares are named after; the generic list stays valid.
 ACTIVITY = {
     **generic.ACTIVITY,
@@ -21,4 +24,4 @@ ACTIVITY = {
 }
 
 # Rules look the activity up by its name, subscriptions in this table.
-SCHEMAS = {**generic.SCHEMAS, "activity": ACTIVITY}
+SCHEMAS = {**generic.SCHEMAS, "activity": ACTIVITY, "name": NAME}

@@ -1,0 +1,102 @@
+"""The steps of the Large File Annex: look, copy, seal into parcels."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from dbb.flows.lfa import copy_objects, find_objects, list_bucket, open_units, seal_parcels
+from dbb.model.day_obs import DayObs
+from dbb.operators.backbone_operator import open_for_run
+from dbb.operators.chunks import as_airflow_maps, cut
+from dbb.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from dbb.flows.backbone import Backbone
+    from dbb.flows.lfa import Annex
+
+log = logging.getLogger(__name__)
+
+OBJECTS_IN_A_TASK = 50
+
+
+def open_annex() -> Annex:
+    """Open the annex; clients are imported inside tasks only."""
+    from dbb.wiring import open_annex as wired  # noqa: PLC0415
+
+    return wired(Settings.load())
+
+
+def current_days(backbone: Backbone) -> list[DayObs]:
+    """Name yesterday and today."""
+    now = backbone.clock.now()
+    return [DayObs.at(now - dt.timedelta(days=1)), DayObs.at(now)]
+
+
+class LookForObjects(BaseOperator):
+    """Find the objects to copy; list the bucket's days, which finds those that no event told of.
+
+    Parameters
+    ----------
+    day_obs
+        The day to list; nothing for today and yesterday.
+    """
+
+    template_fields: Sequence[str] = ("day_obs",)
+
+    def __init__(self, *, day_obs: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.day_obs = day_obs
+
+    def execute(self, context: Context) -> list[list[str]]:
+        """Give the chunks: lists of keys."""
+        annex = open_annex()
+        backbone = open_for_run(context)
+        days = [DayObs.parse(self.day_obs)] if self.day_obs else current_days(backbone)
+        for day in days:
+            list_bucket(annex, day)
+        keys = find_objects(annex)
+        log.info("action=look-for-objects objects=%d", len(keys))
+        return as_airflow_maps(cut(keys, OBJECTS_IN_A_TASK))
+
+
+class CopyObjects(BaseOperator):
+    """Copy objects to the archive under their own names, compute what they are, read them back.
+
+    Parameters
+    ----------
+    keys
+        The objects of a chunk.
+    """
+
+    template_fields: Sequence[str] = ("keys",)
+
+    def __init__(self, *, keys: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keys = keys
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Call the flow."""
+        return copy_objects(open_for_run(context), open_annex(), self.keys)
+
+
+class SealIntoParcels(BaseOperator):
+    """Put the objects that were copied into parcels."""
+
+    def execute(self, context: Context) -> list[str]:
+        """Give the parcels that the archive has not published; with none, the rest is skipped."""
+        backbone = open_for_run(context)
+        seal_parcels(backbone, open_annex())
+        units = open_units(backbone)
+        if not units:
+            idle = self.get_flat_relative_ids(upstream=False)
+            raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
+        return units
