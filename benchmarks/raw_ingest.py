@@ -44,7 +44,7 @@ from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository, name_driver
 from dbb.model.instrument import Instrument
 from dbb.ports import LandedBundle
-from support.raw_bundles import (  # type: ignore[import-not-found]
+from support.raw_bundles import (
     BundleMaker,
     make_fits,
     make_instrument,
