@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from dbb.flows.policy_apply import apply_policies
-from dbb.flows.policy_plan import plan_policies
+from dbb.flows.policy_plan import INFRASTRUCTURE, plan_policies
 from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.instruments import load_instruments
 from dbb.model.endpoint import Role
@@ -36,12 +36,12 @@ def prepare(settings: Settings) -> None:
 
 
 def _apply_policies(settings: Settings) -> None:
-    """Have Rucio do what the policies say: a new sandbox has nothing that could be dropped."""
+    """Have Rucio do what the policies say; what it means for data, a person applies."""
     backbone, rucio = open_backbone(settings, "sandbox"), open_policies(settings)
     plan = plan_policies(backbone, settings.endpoints, rucio)
-    if plan:
-        apply_policies(backbone, settings.endpoints, rucio, plan.sha256)
-    print(f"policies                {len(plan.lines)} changes applied in Rucio", flush=True)
+    apply_policies(backbone, settings.endpoints, rucio, plan.sha256, actions=INFRASTRUCTURE)
+    changes = len(plan.of(*INFRASTRUCTURE))
+    print(f"policies                {changes} changes applied in Rucio", flush=True)
 
 
 if __name__ == "__main__":

@@ -403,10 +403,10 @@ class PlanRefused(OverBudget):
         return cls(f"The plan is not {given!r} any more but {now[:12]}.", "plan")
 
     @classmethod
-    def for_too_much(cls, endpoint: str, units: int, there: int) -> Self:
-        """Name the endpoint and how much it would lose."""
+    def for_too_much(cls, endpoint: str, loss: int, there: int, of: str = "units") -> Self:
+        """Name the endpoint and how much of what it serves it would lose."""
         return cls(
-            f"It would drop {units:,} units of {there:,}, over one per cent: say --accept-large.",
+            f"It would drop {loss:,} {of} of {there:,}, over one per cent: say --accept-large.",
             endpoint,
         )
 

@@ -486,8 +486,8 @@ class Ledger(Protocol):
     def units_of_kind(self, kind: Kind, day_obs: int) -> list[UnitRow]:
         """Read the sealed units of a kind and day, in the order of their names."""
 
-    def count_published(self, endpoint: str) -> int:
-        """Count the units that an endpoint serves."""
+    def count_published(self, endpoint: str) -> tuple[int, int]:
+        """Count the units that an endpoint serves, and their bytes."""
 
     def open_deliveries(self, endpoint: str) -> list[Delivery]:
         """Read the deliveries that an endpoint still has to do something for, by unit's name.
@@ -499,8 +499,8 @@ class Ledger(Protocol):
     def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
         """Record why deliveries wait; the time of the first such reason is kept until they move."""
 
-    def set_rules(self, rules: Mapping[str, str], endpoint: str) -> None:
-        """Record the rule that brings each unit to an endpoint."""
+    def set_rules(self, rules: Mapping[str, str | None], endpoint: str) -> None:
+        """Record the rule that brings each unit to an endpoint; None where it was ended."""
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Put rows into quarantine; those held or rejected already stay as they are.

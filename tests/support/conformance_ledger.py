@@ -11,13 +11,20 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from dbb.errors import ConflictingDuplicate, ForbiddenTransition, SchemaOutOfDate
+from dbb.digests import digest_bytes
+from dbb.errors import BadDocument, ConflictingDuplicate, ForbiddenTransition, SchemaOutOfDate
+from dbb.flows.inbox import keep_events
+from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.lfa import SqlLfaObjects
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
+from dbb.model.kind import Kind
+from dbb.model.lfa import Announcement
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import SafeName
+from dbb.model.parcel import Parcel, ParcelFile
 from dbb.model.quarantine import Decision, Refusal
 from dbb.ports import UnitRow
 from support.fake_clock import FixedClock
@@ -28,13 +35,17 @@ NOW = dt.datetime(2026, 11, 22, 4, 0, 0, 123456, tzinfo=dt.UTC)
 UNIT, OTHER = unit_name(1), unit_name(2)
 
 __all__ = [
+    "test_a_copy_that_waits_keeps_the_time_of_its_first_reason",
     "test_a_decision_is_taken_once",
     "test_a_delivery_moves_only_from_the_state_that_was_named",
     "test_a_forbidden_step_is_refused_before_the_database_is_asked",
     "test_a_ledger_of_another_schema_is_refused",
+    "test_a_parcel_is_one_unit_and_changes_only_until_a_copy_is_verified",
     "test_a_refusal_is_one_row_however_often_it_happens",
     "test_a_sealed_unit_changes_only_until_a_copy_is_verified",
     "test_a_unit_reads_back_as_it_was_noted",
+    "test_an_event_is_kept_once_and_settled_once",
+    "test_an_object_of_the_annex_goes_one_way_only",
     "test_each_step_is_one_event_and_the_history_cannot_be_changed",
     "test_expecting_twice_is_once",
     "test_facts_read_back_as_they_were_translated",
@@ -226,3 +237,77 @@ def test_of_many_workers_one_wins_each_step(ledger):
         worker.join()
     assert len(wins) == 4
     assert sorted(unit for won in wins for unit in won) == units
+
+
+# -- parcels, waiting, events, objects -------------------------------------------------------------
+
+
+def parcel(data: bytes = b"x") -> Parcel:
+    return Parcel(
+        unit="files/20261121/weather-1",
+        kind=Kind.FILE,
+        instrument="",
+        program="",
+        day_obs=20261121,
+        files=(ParcelFile(SafeName("20261121/weather-1/log.txt"), digest_bytes(data)),),
+    )
+
+
+def test_a_parcel_is_one_unit_and_changes_only_until_a_copy_is_verified(ledger):
+    first, other = parcel(), parcel(b"y")
+    ledger.seal_parcel(first)
+    ledger.seal_parcel(other)
+    ledger.seal_parcel(first)
+    row = ledger.units([first.unit])[first.unit]
+    assert (row.manifest_sha256, row.bundle, row.files) == (first.sha256, None, 2)
+    assert row.size_bytes == 1 + len(first.data)
+    ledger.expect([first.unit], "usdf", "test")
+    ledger.advance([first.unit], "usdf", State.EXPECTED, State.ARRIVED, "test")
+    ledger.advance([first.unit], "usdf", State.ARRIVED, State.VERIFIED, "test")
+    ledger.seal_parcel(first)
+    with pytest.raises(ConflictingDuplicate):
+        ledger.seal_parcel(other)
+    assert ledger.days_of_kind(Kind.FILE) == [20261121]
+    assert [each.unit for each in ledger.units_of_kind(Kind.FILE, 20261121)] == [first.unit]
+
+
+def test_a_copy_that_waits_keeps_the_time_of_its_first_reason(ledger):
+    unit = parcel().unit
+    ledger.seal_parcel(parcel())
+    ledger.expect([unit], "frdf", "test")
+    assert [each.unit for each in ledger.open_deliveries("frdf")] == [unit]
+    ledger.note_waiting({unit: "link down"}, "frdf")
+    first = ledger.open_deliveries("frdf")[0].stuck_at
+    ledger.note_waiting({unit: "no space"}, "frdf")
+    (found,) = ledger.open_deliveries("frdf")
+    assert (found.waits_for, found.stuck_at) == ("no space", first)
+    ledger.advance([unit], "frdf", State.EXPECTED, State.ARRIVED, "test")
+    (found,) = ledger.open_deliveries("frdf")
+    assert (found.waits_for, found.stuck_at) == ("", None)
+
+
+def test_an_event_is_kept_once_and_settled_once(ledger):
+    inbox = SqlInbox(ledger, FixedClock())
+    said = b'{"scope": "raw", "name": "a/b", "dst-rse": "FRDF", "request-id": "%d"}'
+    assert keep_events(inbox, [said % 1, said % 2, said % 1, b"poison"], "kafka")["kept"] == 3
+    assert keep_events(inbox, [said % 1, said % 2], "hermes")["kept"] == 0
+    number, newest = inbox.newest("FRDF")
+    assert (number, newest is None) == (2, False)
+    inbox.settle([each.event_id for each in inbox.fresh("FRDF", 1)])
+    assert inbox.newest("FRDF")[0] == 1
+    assert [each.code for each in inbox.find("poison", "", 9)] == ["poison-event"]
+    assert inbox.newest("UKDF") == (0, None)
+
+
+def test_an_object_of_the_annex_goes_one_way_only(ledger):
+    objects = SqlLfaObjects(ledger, FixedClock())
+    said = Announcement.of_listing("bucket", "DREAM:1/dream/2026/11/21/x.fits")
+    assert objects.announce([(said, "replicate", True)] * 2) == 1
+    objects.check(said.key, digest_bytes(b"x"))
+    objects.refuse(said.key, BadDocument.for_document("x", "too late"))
+    objects.assign([said.key], "lfa/20261121/objects-1")
+    objects.assign([said.key], "lfa/20261121/objects-2")
+    objects.seal("lfa/20261121/objects-1")
+    (found,) = objects.of_day(20261121, "sealed")
+    assert (found.state, found.unit, found.size_bytes) == ("sealed", "lfa/20261121/objects-1", 1)
+    assert objects.announce([(said, "replicate", True)]) == 0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.flows.policy_apply import apply_policies
-from dbb.flows.policy_plan import Infrastructure, plan_policies
-from dbb.model.plan import Plan
+from dbb.flows.policy_plan import DATA, INFRASTRUCTURE, Infrastructure, plan_policies
+from dbb.model.plan import Line
 from dbb.model.policy import Policy
+from dbb.settings import Settings
 
 HELP = "Show who receives what; plan what a change of the policies would do, and do it."
 ACTIONS = {
@@ -17,6 +21,7 @@ ACTIONS = {
     "plan": "Show what applying them would send, move or drop; change nothing.",
     "apply": "Do what a plan says, if it is still the plan.",
 }
+PARTS = {"subscriptions": INFRASTRUCTURE, "data": DATA}
 
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -30,25 +35,55 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
         "--plan", required=True, metavar="HASH", help="the plan that was reviewed, as `plan` says"
     )
     parsers["apply"].add_argument(
+        "--only", choices=PARTS, metavar="PART", help="do only `subscriptions` or only `data`"
+    )
+    parsers["apply"].add_argument("--by", default="", metavar="NAME", help="who decides")
+    parsers["apply"].add_argument(
         "--accept-large", action="store_true", help="drop more than one per cent of an endpoint"
     )
+    for name in ("show", "plan"):
+        parsers[name].add_argument(
+            "--include", metavar="DIR", help="a folder like include/ to read instead"
+        )
     return parsers
 
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
+    if given.action != "apply" and given.include:
+        proposed = Settings.load(Path(given.include), context.settings.environment)
+        context = dataclasses.replace(context, settings=proposed)
     if given.action == "show":
         return _show(context)
-    backbone, endpoints = context.backbone, context.settings.endpoints
-    rucio = _open(context)
     if given.action == "plan":
-        plan = plan_policies(backbone, endpoints, rucio)
-        _write(context, plan, "would be done")
-        if plan:
-            context.output.say(f"Next: `dbb policy apply --plan {plan.sha256[:12]}`.")
-        return Exit.FINDINGS if plan else Exit.WELL
-    plan = apply_policies(backbone, endpoints, rucio, given.plan, accept_large=given.accept_large)
-    _write(context, plan, "was done")
+        return _plan(context)
+    return _apply(context, given)
+
+
+def _plan(context: Context) -> Exit:
+    plan = plan_policies(context.backbone, context.settings.endpoints, _open(context))
+    _write(context, plan.sha256, plan.lines)
+    if not plan.of(*INFRASTRUCTURE, *DATA):
+        context.output.say("Nothing to do: all is as the policies say.")
+        return Exit.WELL
+    context.output.say(f"Next: `dbb policy apply --plan {plan.sha256[:12]}`.")
+    return Exit.FINDINGS
+
+
+def _apply(context: Context, given: argparse.Namespace) -> Exit:
+    actions = PARTS.get(given.only, (*INFRASTRUCTURE, *DATA))
+    plan = apply_policies(
+        context.backbone,
+        context.settings.endpoints,
+        _open(context),
+        given.plan,
+        actions=actions,
+        accept_large=given.accept_large,
+        by=given.by,
+    )
+    done = plan.of(*actions)
+    _write(context, plan.sha256, done)
+    context.output.say(f"Done: {len(done)} of {len(plan.lines)} lines.")
     return Exit.WELL
 
 
@@ -81,13 +116,11 @@ def _show(context: Context) -> Exit:
     return Exit.WELL
 
 
-def _write(context: Context, plan: Plan, done: str) -> None:
+def _write(context: Context, sha256: str, lines: Sequence[Line]) -> None:
     output = context.output
-    lines = [line.to_json() for line in plan.lines]
-    output.document({"schema": "dbb-plan/1", "sha256": plan.sha256, "lines": lines})
-    if not plan:
-        output.say("Nothing: all is as the policies say.")
-        return
+    output.document(
+        {"schema": "dbb-plan/1", "sha256": sha256, "lines": [line.to_json() for line in lines]}
+    )
     output.table(
         ["action", "subject", "units", "files", "bytes", "detail"],
         [
@@ -99,11 +132,9 @@ def _write(context: Context, plan: Plan, done: str) -> None:
                 f"{line.size_bytes:,}" if line.units else "-",
                 line.detail,
             ]
-            for line in plan.lines
+            for line in lines
         ],
     )
-    output.say()
-    output.say(f"Plan {plan.sha256[:12]}: {len(plan.lines)} lines; all of it {done}.")
 
 
 def _what(policy: Policy) -> str:

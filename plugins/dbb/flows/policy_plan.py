@@ -6,10 +6,11 @@ Nothing here acts. ``policy_apply`` does what a reviewed plan says, and nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dbb.errors import Damaged
 from dbb.flows.backbone import Backbone
 from dbb.flows.registration import DAY_S
 from dbb.flows.wanting import traits_of
@@ -17,14 +18,27 @@ from dbb.model.delivery import Delivery, State
 from dbb.model.endpoint import Endpoint, Role
 from dbb.model.kind import Kind
 from dbb.model.plan import Line, Plan
-from dbb.model.policy import Policy
+from dbb.model.policy import Policy, Traits
 from dbb.ports import UnitRow
 
 PREFIX = "dbb-"
 """Of the names of our subscriptions: others are nobody's business here."""
 
+INFRASTRUCTURE = (
+    "add subscription",
+    "change subscription",
+    "end subscription",
+    "set link",
+    "set attribute",
+)
+"""Actions on Rucio's set-up."""
+
+DATA = ("send", "move", "drop")
+"""Actions on data. A line with any other action (``keep``) only tells why nothing is done."""
+
 _AT_ARCHIVE = (State.REGISTERED, State.PUBLISHED)
-_GONE = (State.RELEASED, State.LOST)
+_AWAITED = (State.EXPECTED, State.MISSING, State.SUSPECT)
+_BEING_WORKED_ON = (State.ARRIVED, State.VERIFIED, State.REGISTERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +90,11 @@ class Infrastructure(Protocol):
     def set_attribute(self, rse: str, key: str, value: str) -> None:
         """Set an attribute of an RSE."""
 
+    def waiting_sources(self, rse: str) -> dict[str, str]:
+        """Read from which RSE our unfulfilled rules at an RSE copy: by rule; empty is from any."""
+
     def declare_kinds(self) -> None:
-        """Have Rucio accept the kinds as values of ``datatype``, and their scopes."""
+        """Have Rucio accept the kinds as values of ``datatype``."""
 
 
 def subscription_of(backbone: Backbone, policy: Policy) -> Subscription:
@@ -123,7 +140,7 @@ def plan_policies(
             *_plan_subscriptions(backbone, rucio),
             *_plan_links(endpoints, rucio),
             *_plan_attributes(endpoints, rucio),
-            *_plan_data(backbone),
+            *_Data(backbone, rucio).plan(),
         )
     )
 
@@ -174,6 +191,7 @@ def _plan_attributes(endpoints: Mapping[str, Endpoint], rucio: Infrastructure) -
 class _Move:
     """Gather the units of one line."""
 
+    value: Any = None
     names: list[str] = field(default_factory=list)
     files: int = 0
     size_bytes: int = 0
@@ -186,50 +204,95 @@ class _Move:
     def line(self, action: str, subject: str, detail: str) -> Line:
         return Line(
             action, subject, detail, len(self.names), self.files, self.size_bytes,
-            tuple(self.names),
+            tuple(self.names), self.value,
         )  # fmt: skip
 
 
-def _plan_data(backbone: Backbone) -> Iterator[Line]:
-    moves: dict[tuple[str, str, str], _Move] = {}
-    for kind in Kind:
-        for day_obs in backbone.ledger.days_of_kind(kind):
-            rows = backbone.ledger.units_of_kind(kind, day_obs)
-            for row, move in _moves_of(backbone, rows):
-                moves.setdefault(move, _Move()).add(row)
-    for (action, subject, detail), gathered in sorted(moves.items()):
-        yield gathered.line(action, subject, detail)
+@dataclass
+class _Data:
+    """Compare where units are with where the policies want them."""
 
+    backbone: Backbone
+    rucio: Infrastructure
+    _moves: dict[tuple[str, str, str], _Move] = field(default_factory=dict)
+    _sources: dict[str, dict[str, str]] = field(default_factory=dict)
 
-def _moves_of(
-    backbone: Backbone, rows: list[UnitRow]
-) -> Iterator[tuple[UnitRow, tuple[str, str, str]]]:
-    archive = backbone.policy.archive
-    known: dict[str, dict[str, Delivery]] = {row.unit: {} for row in rows}
-    for (unit, place), delivery in backbone.ledger.deliveries(list(known)).items():
-        known[unit][place] = delivery
-    kept = [
-        row
-        for row in rows
-        if archive in known[row.unit] and known[row.unit][archive].state in _AT_ARCHIVE
-    ]
-    traits = traits_of(backbone, kept)
-    for row in kept:
-        wanted = {policy.receiver: policy for policy in backbone.policies.wanted(traits[row.unit])}
-        copies = known[row.unit]
-        for receiver, policy in wanted.items():
-            if receiver not in copies or copies[receiver].state is State.RELEASED:
-                yield row, ("send", receiver, f"policy {policy.name}")
-        needed = max((policy.copies for policy in wanted.values()), default=1)
-        for place, delivery in copies.items():
-            if place in wanted or place in (backbone.policy.source, archive):
-                continue
-            if delivery.state in _GONE:
-                continue
-            others = sum(
-                copy.state is State.PUBLISHED for name, copy in copies.items() if name != place
-            )
-            if others >= needed:
-                yield row, ("drop", place, "no policy wants it there any more")
+    def plan(self) -> Iterator[Line]:
+        ledger = self.backbone.ledger
+        for kind in Kind:
+            for day_obs in ledger.days_of_kind(kind):
+                self._compare(ledger.units_of_kind(kind, day_obs))
+        for (action, subject, detail), gathered in sorted(self._moves.items()):
+            yield gathered.line(action, subject, detail)
+
+    def _compare(self, rows: Sequence[UnitRow]) -> None:
+        archive = self.backbone.policy.archive
+        known: dict[str, dict[str, Delivery]] = {row.unit: {} for row in rows}
+        for (unit, place), delivery in self.backbone.ledger.deliveries(list(known)).items():
+            known[unit][place] = delivery
+        kept = [
+            row
+            for row in rows
+            if archive in known[row.unit] and known[row.unit][archive].state in _AT_ARCHIVE
+        ]
+        for row, traits in self._with_traits(kept):
+            policies = self.backbone.policies.wanted(traits)
+            wanted = {policy.receiver: policy for policy in policies}
+            for policy in policies:
+                self._see_to_wanted(row, policy, known[row.unit].get(policy.receiver))
+            self._see_to_unwanted(row, wanted, known[row.unit])
+
+    def _with_traits(self, rows: Sequence[UnitRow]) -> Iterator[tuple[UnitRow, Traits]]:
+        """Pair units with what policies ask; one whose manifest is damaged stays where it is."""
+        try:
+            found = traits_of(self.backbone, rows)
+        except Damaged as error:
+            if len(rows) > 1:
+                for row in rows:
+                    yield from self._with_traits([row])
             else:
-                yield row, ("keep", place, f"fewer than {needed} published copies elsewhere")
+                archive = self.backbone.policy.archive
+                self._add(rows[0], "keep", archive, f"its manifest there is unusable: {error.code}")
+        else:
+            yield from ((row, found[row.unit]) for row in rows)
+
+    def _add(self, row: UnitRow, action: str, subject: str, detail: str, value: Any = None) -> None:
+        self._moves.setdefault((action, subject, detail), _Move(value)).add(row)
+
+    def _see_to_wanted(self, row: UnitRow, policy: Policy, copy: Delivery | None) -> None:
+        if copy is None or copy.state is State.RELEASED:
+            self._add(row, "send", policy.receiver, f"policy {policy.name}")
+        elif copy.state in _AWAITED and copy.rule_id:
+            source = self._sources_at(policy.receiver).get(copy.rule_id, "")
+            sources = [self.backbone.rses[name] for name in policy.sources]
+            if source and source not in sources:
+                detail = f"policy {policy.name}: from {sources[0]}, not {source}"
+                self._add(row, "move", policy.receiver, detail, sources[0])
+
+    def _sources_at(self, receiver: str) -> dict[str, str]:
+        if receiver not in self._sources:
+            rse = self.backbone.rses[receiver]
+            self._sources[receiver] = self.rucio.waiting_sources(rse)
+        return self._sources[receiver]
+
+    def _see_to_unwanted(
+        self, row: UnitRow, wanted: Mapping[str, Policy], copies: Mapping[str, Delivery]
+    ) -> None:
+        """Drop copies that nobody wants, one after the other, while enough are left."""
+        needed = max((policy.copies for policy in wanted.values()), default=1)
+        if row.kind == Kind.RAW:  # by that many the source was allowed to let go
+            needed = max(needed, self.backbone.policy.copies_before_release)
+        published = {name for name, copy in copies.items() if copy.state is State.PUBLISHED}
+        never = (self.backbone.policy.source, self.backbone.policy.archive, *wanted)
+        for place, copy in sorted(copies.items()):
+            if place in never or copy.state is State.LOST:
+                continue
+            if copy.state is State.RELEASED and not copy.rule_id:
+                continue  # with a rule, a killed run has not come to the end of dropping it
+            if copy.state in _BEING_WORKED_ON:
+                self._add(row, "keep", place, "it is being published; plan again later")
+            elif len(published - {place}) >= needed:
+                published.discard(place)
+                self._add(row, "drop", place, "no policy wants it there any more")
+            else:
+                self._add(row, "keep", place, f"fewer than {needed} published copies elsewhere")

@@ -252,10 +252,10 @@ class SqlLedger:
         rows = self.rows("ledger/units_of_kind", kind=str(kind), day_obs=day_obs)
         return [_unit(row) for row in rows]
 
-    def count_published(self, endpoint: str) -> int:
-        """Count the units that an endpoint serves."""
+    def count_published(self, endpoint: str) -> tuple[int, int]:
+        """Count the units that an endpoint serves, and their bytes."""
         (row,) = self.rows("ledger/count_published", endpoint=endpoint)
-        return int(row.number)
+        return int(row.units), int(row.size_bytes)
 
     def open_deliveries(self, endpoint: str) -> list[Delivery]:
         """Read the deliveries that an endpoint still has to do something for."""
@@ -272,8 +272,8 @@ class SqlLedger:
             with self.transaction() as connection:
                 connection.execute(statement("ledger/note_waiting"), rows)
 
-    def set_rules(self, rules: Mapping[str, str], endpoint: str) -> None:
-        """Record the rule that brings each unit to an endpoint."""
+    def set_rules(self, rules: Mapping[str, str | None], endpoint: str) -> None:
+        """Record the rule that brings each unit to an endpoint; None where it was ended."""
         rows = [
             {"unit": unit, "endpoint": endpoint, "rule_id": rule} for unit, rule in rules.items()
         ]

@@ -234,7 +234,7 @@ class RucioCatalog:
         try:  # all are new, nearly always: one request
             return self._add_rules(datasets, wish)
         except rucio.DuplicateRule:
-            rules = {did: rule for did in datasets if (rule := self._find_rule(did, wish.rse))}
+            rules = {did: rule for did in datasets if (rule := self._find_rule(did, wish))}
             missing = [did for did in datasets if did not in rules]
             return rules | (self._add_rules(missing, wish) if missing else {})
 
@@ -250,10 +250,13 @@ class RucioCatalog:
         )
         return dict(zip(datasets, rule_ids, strict=True))
 
-    def _find_rule(self, dataset: Did, rse: str) -> str:
-        wanted = {**_name(dataset), "rse_expression": rse, "account": self.account}
+    def _find_rule(self, dataset: Did, wish: RuleWish) -> str:
+        wanted = {**_name(dataset), "rse_expression": wish.rse, "account": self.account}
         for rule in self._client.list_replication_rules(wanted):
             if rule["copies"] == 1:  # what makes a rule a duplicate, with the four above
+                if rule["expires_at"]:  # it was dropped a moment ago, and Rucio is about to act
+                    lifetime = {"lifetime": wish.lifetime_s or None}
+                    self._client.update_replication_rule(rule["id"], lifetime)
                 return str(rule["id"])
         return ""
 

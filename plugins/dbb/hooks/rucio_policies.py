@@ -16,6 +16,8 @@ from dbb.hooks.rucio_errors import rucio_errors
 from dbb.model.kind import Kind
 
 _ACTIVE = ("ACTIVE", "UPDATED", "NEW")
+_UNFULFILLED = ("R", "S")
+"""Replicating and stuck, as Rucio's filter of rules spells them."""
 
 
 class RucioPolicies:
@@ -107,6 +109,16 @@ class RucioPolicies:
         """Set an attribute of an RSE."""
         with rucio_errors("set_attribute"):
             self._client.add_rse_attribute(rse, key, value)
+
+    def waiting_sources(self, rse: str) -> dict[str, str]:
+        """Read from which RSE our unfulfilled rules at an RSE copy."""
+        found = {}
+        for state in _UNFULFILLED:
+            wanted = {"account": self.account, "rse_expression": rse, "state": state}
+            with rucio_errors("waiting_sources"):
+                for rule in self._client.list_replication_rules(wanted):
+                    found[str(rule["id"])] = rule["source_replica_expression"] or ""
+        return found
 
     def declare_kinds(self) -> None:
         """Have Rucio accept the kinds as values of ``datatype``."""

@@ -8,6 +8,10 @@ from dbb.cli.context import Context
 from dbb.cli.main import COMMANDS, build_parser, main
 from dbb.cli.output import Form, Output
 from dbb.errors import LedgerUnavailable, RuleStuck
+from dbb.flows.copies import look_for_copies
+from dbb.flows.inbox import keep_events
+from dbb.flows.parcels import take_parcels
+from dbb.flows.registration import register_units
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import World, run_night
 
@@ -245,3 +249,93 @@ def test_where_finds_files_that_the_ledger_does_not_know_yet(world, dbb):
 def test_output_chooses_tsv_where_stdout_is_no_terminal():
     assert Output.choose(wants_json=False).form in (Form.TSV, Form.TABLE)
     assert Output.choose(wants_json=True).form is Form.JSON
+
+
+# -- events, policies, parcels ---------------------------------------------------------------------
+
+
+def test_the_policies_are_read_out(dbb):
+    code, out, _ = dbb("policy", "show", "--json")
+    assert code == 0
+    found = {policy["name"]: policy for policy in json.loads(out)["policies"]}
+    assert found["raw-ukdf"]["region"] == "uk"
+    assert found["raw-ukdf"]["needs_label"]
+
+
+def test_poison_is_a_finding_and_can_be_listed(world, dbb):
+    keep_events(world.inbox, [b"poison"], "hermes")
+    code, out, _ = dbb("events", "list", "--state", "poison", "--json")
+    assert code == 1
+    (event,) = json.loads(out)["events"]
+    assert (event["code"], event["payload"]) == ("poison-event", "poison")
+
+
+def test_an_event_is_looked_at_again_when_somebody_asks(world, dbb):
+    keep_events(world.inbox, [b'{"scope": "raw", "name": "a", "dst-rse": "FRDF"}'], "hermes")
+    (event,) = world.inbox.fresh("FRDF", 1)
+    world.inbox.settle([event.event_id])
+    assert dbb("events", "replay", event.event_id)[0] == 0
+    assert len(world.inbox.fresh("FRDF", 1)) == 1
+    assert dbb("events", "replay", "unknown")[0] == 1
+
+
+@pytest.fixture
+def batch(tmp_path):
+    (tmp_path / "batch" / "deep").mkdir(parents=True)
+    (tmp_path / "batch" / "a.txt").write_bytes(b"rain")
+    (tmp_path / "batch" / "deep" / "b.bin").write_bytes(b"b" * 1000)
+    return tmp_path / "batch"
+
+
+WORDS = ("--kind", "file", "--name", "weather-1", "--day-obs", "20261121")
+
+
+def test_a_folder_is_sent_taken_listed_and_exported_as_it_was(world, dbb, batch, tmp_path):
+    for _ in range(2):
+        assert dbb("parcel", "send", str(batch), *WORDS)[0] == 0
+    unit = "files/20261121/weather-1"
+    assert take_parcels(world.backbone(), [unit])["taken"] == 1
+    code, out, _ = dbb("parcel", "list", "--kind", "file", "--json")
+    assert code == 0
+    (listed,) = json.loads(out)["parcels"]
+    assert (listed["unit"], listed["files"], listed["states"]) == (unit, 3, {"usdf": "verified"})
+    assert "deep/b.bin" in dbb("parcel", "show", unit)[1]
+    out_folder = tmp_path / "out"
+    for _ in range(2):
+        assert dbb("parcel", "export", unit, "--to", str(out_folder))[0] == 0
+    assert (out_folder / "20261121" / "weather-1" / "deep" / "b.bin").read_bytes() == b"b" * 1000
+    assert len((out_folder / "SHA256SUMS").read_text().splitlines()) == 3
+    assert not list(out_folder.rglob("*.part"))
+
+
+def test_a_damaged_copy_is_never_exported(world, dbb, batch, tmp_path):
+    dbb("parcel", "send", str(batch), *WORDS)
+    take_parcels(world.backbone(), ["files/20261121/weather-1"])
+    world.stores["usdf"].put("files/20261121/weather-1/a.txt", b"snow")
+    code, _, err = dbb(
+        "parcel", "export", "files/20261121/weather-1", "--to", str(tmp_path / "out")
+    )
+    assert code == 4
+    assert "digest-mismatch" in err
+    assert not (tmp_path / "out" / "20261121" / "weather-1" / "a.txt").exists()
+
+
+@pytest.mark.parametrize("words", [("--name", "a b"), ("--day-obs", "20261399")])
+def test_a_parcel_that_cannot_be_named_is_a_usage_error(dbb, batch, words):
+    assert dbb("parcel", "send", str(batch), *WORDS, *words)[0] == 2
+
+
+def test_where_a_parcel_is_and_why_a_copy_waits(world, dbb, batch):
+    dbb("parcel", "send", str(batch), *WORDS)
+    unit = "files/20261121/weather-1"
+    take_parcels(world.backbone(), [unit])
+    register_units(world.backbone(), [unit])
+    world.catalog.run_daemons(fails=lambda _: "link down")
+    look_for_copies(world.backbone(), "frdf")
+    for item in (unit, f"files:{unit.removeprefix('files/')}/a.txt"):
+        code, out, _ = dbb("where", item, "--json")
+        assert code == 0
+        copies = {copy["endpoint"]: copy for copy in json.loads(out)["copies"]}
+        assert copies["frdf"]["rule"] == "stuck"
+        assert "link down" in copies["frdf"]["waits_for"]
+        assert copies["frdf"]["stuck_at"]

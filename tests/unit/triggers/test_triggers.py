@@ -8,12 +8,14 @@ import pytest
 from dbb.errors import CatalogUnavailable, LedgerUnavailable
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.gating import apply_gate
+from dbb.flows.inbox import keep_events
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.triggers import arrivals, asking, copies
+from dbb.triggers import arrivals, asking, copies, inbox
 from dbb.triggers.arrivals import ArrivalTrigger
 from dbb.triggers.copies import CopiesTrigger
+from dbb.triggers.inbox import InboxTrigger
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World
 
@@ -30,6 +32,7 @@ def world(monkeypatch):
 
     monkeypatch.setattr(arrivals, "ask", ask)
     monkeypatch.setattr(copies, "ask", ask)
+    monkeypatch.setattr(inbox, "ask", ask)
     return world
 
 
@@ -170,6 +173,7 @@ def test_waiting_outlasts_a_ledger_that_is_away(world, between, monkeypatch):
     "trigger",
     [
         ArrivalTrigger(poll_s=7.0),
+        InboxTrigger(rse="FRDF", poll_s=7.0),
         CopiesTrigger(units=["a"], until=FUTURE, poll_s=1.0),
     ],
 )
@@ -177,6 +181,32 @@ def test_a_trigger_is_made_anew_from_what_airflow_stores(trigger):
     path, arguments = trigger.serialize()
     assert path == f"{type(trigger).__module__}.{type(trigger).__name__}"
     assert type(trigger)(**arguments).serialize() == (path, arguments)
+
+
+def test_events_of_its_rse_wake_an_endpoint_and_no_other(world, between):
+    said = b'{"scope": "raw", "name": "a", "dst-rse": "%s", "request-id": "%d"}'
+
+    def come(rse, number):
+        world.clock.advance(1)
+        keep_events(world.inbox, [said % (rse, number)], "hermes")
+
+    between(lambda: come(b"UKDF", 1), lambda: come(b"FRDF", 2), nothing, lambda: come(b"FRDF", 3))
+    assert events(InboxTrigger(rse="FRDF"), between.enough) == [{"events": 1}, {"events": 2}]
+
+
+def test_an_inbox_that_is_away_does_not_end_the_watch(world, between, monkeypatch):
+    answers = [LedgerUnavailable.for_cause("connection refused")]
+    real = world.inbox.newest
+
+    def newest(rse):
+        if answers:
+            raise answers.pop()
+        return real(rse)
+
+    monkeypatch.setattr(world.inbox, "newest", newest)
+    keep_events(world.inbox, [b'{"scope": "raw", "name": "a", "dst-rse": "FRDF"}'], "hermes")
+    between(nothing)
+    assert events(InboxTrigger(rse="FRDF"), between.enough) == [{"events": 1}]
 
 
 def test_questions_are_answered_outside_the_event_loop(monkeypatch):
