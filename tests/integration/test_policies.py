@@ -15,7 +15,7 @@ from dbb.flows.copies import count_copies, look_for_copies
 from dbb.flows.gating import apply_gate
 from dbb.flows.landing import land_units
 from dbb.flows.policy_apply import apply_policies
-from dbb.flows.policy_plan import plan_policies
+from dbb.flows.policy_plan import INFRASTRUCTURE, plan_policies
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.model.day_obs import DayObs
@@ -101,6 +101,17 @@ def british(backbone, units):
     return {unit for unit in units if "uk" in (touched[unit] or ())}
 
 
+def with_britain(backbone, settings, *, region, **changes):
+    """Open the ports under another policy of the British endpoint."""
+    book = tuple(
+        dataclasses.replace(policy, what=dataclasses.replace(policy.what, region=region), **changes)
+        if policy.name == "raw-ukdf"
+        else policy
+        for policy in settings.policies
+    )
+    return dataclasses.replace(backbone, policies=PolicyBook(book))
+
+
 def test_the_chain_is_made_by_subscriptions_alone(backbone, night):
     inside = british(backbone, night)
     assert 0 < len(inside) < len(night)
@@ -129,13 +140,7 @@ def test_a_wider_policy_sends_what_is_there_already_and_a_narrower_takes_it_back
     backbone, settings, rucio, night, environment
 ):
     outside = sorted(set(night) - british(backbone, night))
-    wide = tuple(
-        dataclasses.replace(policy, what=dataclasses.replace(policy.what, region=""))
-        if policy.name == "raw-ukdf"
-        else policy
-        for policy in settings.policies
-    )
-    wider = dataclasses.replace(backbone, policies=PolicyBook(wide))
+    wider = with_britain(backbone, settings, region="")
     plan = plan_policies(wider, settings.endpoints, rucio)
     (send,) = plan.of("send")
     assert set(outside) <= set(send.names)
@@ -164,6 +169,45 @@ def test_a_wider_policy_sends_what_is_there_already_and_a_narrower_takes_it_back
     assert store.stat(name) is None
     assert backbone.store("usdf").stat(name)
     assert not plan_policies(backbone, settings.endpoints, rucio)
+
+
+def test_copies_on_their_way_are_taken_from_the_source_that_a_changed_policy_names(
+    backbone, settings, rucio, night
+):
+    outside = sorted(set(night) - british(backbone, night))
+    wider = with_britain(backbone, settings, region="")
+    plan = plan_policies(wider, settings.endpoints, rucio)
+    apply_policies(wider, settings.endpoints, rucio, plan.sha256)
+    other = with_britain(backbone, settings, region="", sources=("usdf",))
+    plan = plan_policies(other, settings.endpoints, rucio)
+    (move,) = plan.of("move")
+    assert set(outside) <= set(move.names)
+    assert move.value == "USDF"
+    apply_policies(other, settings.endpoints, rucio, plan.sha256)
+    client = backbone.catalog._port._client
+    for unit in outside:
+        rule = backbone.ledger.deliveries([unit])[unit, "ukdf"].rule_id
+        assert client.get_replication_rule(rule)["source_replica_expression"] == "USDF"
+    assert not plan_policies(other, settings.endpoints, rucio)
+    plan = plan_policies(backbone, settings.endpoints, rucio)
+    apply_policies(backbone, settings.endpoints, rucio, plan.sha256, accept_large=True)
+    assert not plan_policies(backbone, settings.endpoints, rucio)
+
+
+def test_a_subscription_that_was_ended_works_again_when_its_policy_is_back(
+    backbone, settings, rucio, night
+):
+    del night
+    few = tuple(policy for policy in settings.policies if policy.name != "files-frdf")
+    without = dataclasses.replace(backbone, policies=PolicyBook(few))
+    plan = plan_policies(without, settings.endpoints, rucio)
+    assert "dbb-files-frdf" in {line.subject for line in plan.of("end subscription")}
+    apply_policies(without, settings.endpoints, rucio, plan.sha256, actions=INFRASTRUCTURE)
+    assert "dbb-files-frdf" not in rucio.subscriptions()
+    plan = plan_policies(backbone, settings.endpoints, rucio)
+    apply_policies(backbone, settings.endpoints, rucio, plan.sha256, actions=INFRASTRUCTURE)
+    assert "dbb-files-frdf" in rucio.subscriptions()
+    assert not plan_policies(backbone, settings.endpoints, rucio).of(*INFRASTRUCTURE)
 
 
 def test_an_endpoint_that_rucio_does_not_know_is_named(backbone, settings, rucio):

@@ -348,6 +348,23 @@ class CatalogConformance:
         assert not _content(bench.store(bench.receiver), bundle)
         assert _content(bench.store(bench.archive), bundle)
 
+    def test_a_rule_that_was_dropped_and_is_wanted_again_at_once_stays(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        wish = RuleWish(bench.receiver, ACTIVITY)
+        rule = bench.catalog.ensure_rules([entry.dataset], wish)[entry.dataset]
+        wait_for(bench, rule, RuleState.OK)
+        bench.catalog.drop_rules([rule])
+        again = bench.catalog.ensure_rules([entry.dataset], wish)[entry.dataset]
+        wait_for(bench, again, RuleState.OK)
+        for _ in range(5):  # what was dropped is gone by then: see the test above
+            bench.cycle()
+        assert bench.catalog.rules([again])[again].state is RuleState.OK
+        bundle, _ = files_of(entry)
+        assert _content(bench.store(bench.receiver), bundle)
+
     def test_a_file_tells_its_dataset(self, bench: CatalogBench, entry: CatalogEntry) -> None:
         bundle, _ = files_of(entry)
         assert bench.catalog.datasets_of(bundle) == []

@@ -192,6 +192,25 @@ def test_only_what_is_published_is_available(ledger):
         assert connection.execute(text("select unit from available")).scalars().all() == [UNIT]
 
 
+def test_what_an_endpoint_serves_is_counted_in_units_and_bytes(ledger):
+    opened(ledger)
+    ledger.seal_unit(UNIT, manifest(), facts())
+    assert ledger.count_published("usdf") == (0, 0)
+    road = [State.EXPECTED, State.ARRIVED, State.VERIFIED, State.REGISTERED, State.PUBLISHED]
+    for old, new in itertools.pairwise(road):
+        ledger.advance([UNIT], "usdf", old, new, "on")
+    assert ledger.count_published("usdf") == (1, ledger.units([UNIT])[UNIT].size_bytes)
+    assert ledger.count_published("frdf") == (0, 0)
+
+
+def test_a_rule_that_was_ended_is_forgotten(ledger):
+    opened(ledger)
+    ledger.set_rules({UNIT: "0" * 32}, "usdf")
+    assert ledger.deliveries([UNIT])[UNIT, "usdf"].rule_id == "0" * 32
+    ledger.set_rules({UNIT: None}, "usdf")
+    assert ledger.deliveries([UNIT])[UNIT, "usdf"].rule_id is None
+
+
 def test_a_refusal_is_one_row_however_often_it_happens(ledger):
     refusal = Refusal("r1", UNIT, 20261121, "summit", "x", "q/x", "code", "why", "do", NOW)
     ledger.refuse([refusal])

@@ -176,6 +176,14 @@ class MemoryCatalog:
             state = RuleState.STUCK if reasons else RuleState.OK
             rule.status = RuleStatus(state, reasons[0] if reasons else "")
 
+    def waiting_sources(self, rse: str) -> dict[str, str]:
+        """Name the source of each unfulfilled rule at an RSE."""
+        return {
+            key: rule.wish.source_rse
+            for key, rule in self._rules.items()
+            if rule.rse == rse and rule.status.state is not RuleState.OK
+        }
+
     def remove_rule(self, rule_id: str) -> None:
         """Forget a rule, as an expiry does."""
         del self._rules[rule_id]

@@ -7,6 +7,7 @@ and label them, so that those tools find them. The RSEs are deterministic with t
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -254,7 +255,7 @@ class RucioCatalog:
         wanted = {**_name(dataset), "rse_expression": wish.rse, "account": self.account}
         for rule in self._client.list_replication_rules(wanted):
             if rule["copies"] == 1:  # what makes a rule a duplicate, with the four above
-                if rule["expires_at"]:  # it was dropped a moment ago, and Rucio is about to act
+                if _is_dropped(rule):
                     lifetime = {"lifetime": wish.lifetime_s or None}
                     self._client.update_replication_rule(rule["id"], lifetime)
                 return str(rule["id"])
@@ -284,6 +285,12 @@ class RucioCatalog:
             for transfer in told.get("transfers", ())
         ]
         return "; ".join(filter(None, reasons))[:1000] or "Rucio gives no reason"
+
+
+def _is_dropped(rule: Mapping[str, Any]) -> bool:
+    """Say whether a rule was ended a moment ago, and Rucio only has not come to it."""
+    soon = dt.datetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(minutes=1)
+    return rule["expires_at"] is not None and bool(rule["expires_at"] <= soon)
 
 
 def _name(did: Did) -> dict[str, str]:
