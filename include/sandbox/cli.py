@@ -103,7 +103,7 @@ def cmd_demo(layout: Layout, given: argparse.Namespace) -> int:
 
 def cmd_test(layout: Layout, given: argparse.Namespace) -> int:
     """Install what is missing, then run pytest with the arguments given."""
-    setup(layout, say)
+    setup(layout, say, for_tests=True)
     python = str(layout.venv / "bin" / "python")
     os.chdir(layout.root)
     os.execv(python, [python, "-m", "pytest", *given.rest])

@@ -49,9 +49,9 @@ def environments(layout: Layout) -> tuple[Environment, Environment]:
     )
 
 
-def setup(layout: Layout, say: Callable[[str], None] = print) -> None:
+def setup(layout: Layout, say: Callable[[str], None] = print, *, for_tests: bool = False) -> None:
     """Install what is missing; where nothing is, cost a second."""
-    _debian_packages(say)
+    _debian_packages(say, for_tests=for_tests)
     for environment in environments(layout):
         if environment.is_current():
             say(f"{environment.folder.name}: current")
@@ -107,13 +107,31 @@ def _has_ensurepip() -> bool:
     return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
-def _debian_packages(say: Callable[[str], None]) -> None:
+_FOR_TESTS = {
+    "mariadbd": ("mariadb-server-core", "without it the tests of the Qserv handoff are left out"),
+    "influxd": ("influxdb", "without it the tests of the EFD are left out"),
+}
+"""Servers that only tests start: by program, the Debian package and what it is for."""
+
+
+def find_program(name: str) -> str | None:
+    """Find a program, also where Debian puts servers and only root's path leads."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def _debian_packages(say: Callable[[str], None], *, for_tests: bool) -> None:
     """Install missing Debian packages where the caller may; say what is lost where not."""
     missing = {}
     if not shutil.which("uv") and not _has_ensurepip():
         missing["python3-venv"] = "needed to install anything"
     if not shutil.which("memcached"):
         missing["memcached"] = "without it Rucio is three to ten times slower"
+    if for_tests:
+        missing |= {
+            package: reason
+            for program, (package, reason) in _FOR_TESTS.items()
+            if not find_program(program)
+        }
     for package, reason in missing.items():
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             say(f"Debian package {package}: missing, and only root can install it ({reason})")
