@@ -126,6 +126,8 @@ def _endpoint(path: Path) -> Endpoint:
         raise PolicyUnreadable.for_file(path.name, f"its name is {endpoint.name!r}")
     if endpoint.role in (Role.ARCHIVE, Role.FACILITY) and not (endpoint.rse and endpoint.butler):
         raise PolicyUnreadable.for_file(path.name, "it needs an rse and a butler")
+    if endpoint.reread_days < 1:
+        raise PolicyUnreadable.for_file(path.name, "reread_days is less than 1")
     if endpoint.tier not in TIERS:
         raise PolicyUnreadable.for_file(path.name, f"tier is none of {', '.join(TIERS)}")
     return endpoint

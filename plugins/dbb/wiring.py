@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
+    from dbb.hooks.scrub import SqlReadings
 
 
 class _WhenUsed:
@@ -96,6 +97,13 @@ def open_merged(settings: Settings) -> SqlMergedDatasets:
     from dbb.hooks.oods_journal import SqlMergedDatasets  # noqa: PLC0415 - the cache alone
 
     return SqlMergedDatasets(open_ledger(settings, "oods"))
+
+
+def open_readings(settings: Settings, actor: str) -> SqlReadings:
+    """Open what the ledger's database knows of readings; ``actor`` signs the runs."""
+    from dbb.hooks.scrub import SqlReadings  # noqa: PLC0415 - the scrub alone
+
+    return SqlReadings(open_ledger(settings, actor), SystemClock())
 
 
 def open_oods(settings: Settings) -> Oods:

@@ -12,10 +12,13 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py")
+FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py", "archive_scrub.py")
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication")
+ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication", "archive_scrub")
+
+POOLS = {"archive_scrub": "audit"}
+"""The pools of the DAGs that do not share tonight's."""
 
 STEPS = {
     "look_for_new_exposures",
@@ -83,6 +86,7 @@ def test_every_file_is_accounted_for(dags, request):
         **dict.fromkeys(DELIVERIES, "deliver.py"),
         "parcel_transfer": "parcel_transfer.py",
         "lfa_replication": "lfa_replication.py",
+        "archive_scrub": "archive_scrub.py",
     }
 
 
@@ -111,7 +115,7 @@ def test_tags_come_from_the_closed_set(dags, name):
 @pytest.mark.parametrize("name", ALL)
 def test_every_step_has_a_pool_a_time_limit_and_the_projects_retry_policy(dags, name):
     for step in dags[name]["tasks"].values():
-        assert step["pool"] == "raw"
+        assert step["pool"] == POOLS.get(name, "raw")
         assert step["timeout"]
         assert step["policy"]
 

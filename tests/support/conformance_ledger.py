@@ -14,9 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from dbb.digests import digest_bytes
 from dbb.errors import BadDocument, ConflictingDuplicate, ForbiddenTransition, SchemaOutOfDate
 from dbb.flows.inbox import keep_events
+from dbb.flows.scrubbing import Run
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.lfa import SqlLfaObjects
+from dbb.hooks.scrub import SqlReadings
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
@@ -33,28 +35,6 @@ from support.tiny_camera import unit_name
 
 NOW = dt.datetime(2026, 11, 22, 4, 0, 0, 123456, tzinfo=dt.UTC)
 UNIT, OTHER = unit_name(1), unit_name(2)
-
-__all__ = [
-    "test_a_copy_that_waits_keeps_the_time_of_its_first_reason",
-    "test_a_decision_is_taken_once",
-    "test_a_delivery_moves_only_from_the_state_that_was_named",
-    "test_a_forbidden_step_is_refused_before_the_database_is_asked",
-    "test_a_ledger_of_another_schema_is_refused",
-    "test_a_parcel_is_one_unit_and_changes_only_until_a_copy_is_verified",
-    "test_a_refusal_is_one_row_however_often_it_happens",
-    "test_a_sealed_unit_changes_only_until_a_copy_is_verified",
-    "test_a_unit_reads_back_as_it_was_noted",
-    "test_an_event_is_kept_once_and_settled_once",
-    "test_an_object_of_the_annex_goes_one_way_only",
-    "test_each_step_is_one_event_and_the_history_cannot_be_changed",
-    "test_expecting_twice_is_once",
-    "test_facts_read_back_as_they_were_translated",
-    "test_migrating_twice_is_once",
-    "test_noting_a_unit_again_never_touches_what_is_sealed",
-    "test_of_many_workers_one_wins_each_step",
-    "test_only_what_is_published_is_available",
-    "test_reading_back_is_remembered_with_its_time",
-]
 
 
 def row(name: str = UNIT) -> UnitRow:
@@ -330,3 +310,66 @@ def test_an_object_of_the_annex_goes_one_way_only(ledger):
     (found,) = objects.of_day(20261121, "sealed")
     assert (found.state, found.unit, found.size_bytes) == ("sealed", "lfa/20261121/objects-1", 1)
     assert objects.announce([(said, "replicate", True)]) == 0
+
+
+def published(ledger, *names):
+    for name in opened(ledger, *names):
+        ledger.seal_unit(name, manifest(name), facts(name))
+    road = [State.EXPECTED, State.ARRIVED, State.VERIFIED, State.REGISTERED, State.PUBLISHED]
+    for old, new in itertools.pairwise(road):
+        ledger.advance(names, "usdf", old, new, "on")
+
+
+def test_readings_are_summed_by_day_and_the_oldest_is_next(ledger):
+    clock = ledger._clock
+    readings = SqlReadings(ledger, clock)
+    first, later = clock.now(), clock.now() + dt.timedelta(days=2)
+    published(ledger, UNIT)
+    clock.advance(2 * 86400)
+    published(ledger, OTHER)
+    size = ledger.units([UNIT])[UNIT].size_bytes
+    ages = [(age.oldest_at, age.copies, age.size_bytes) for age in readings.ages("usdf")]
+    assert ages == [(first, 1, size), (later, 1, size)]
+    clock.advance(86400)
+    now = clock.now()
+    assert [unit.unit for unit in readings.oldest("usdf", now, 5)] == [UNIT, OTHER]
+    assert [unit.unit for unit in readings.oldest("usdf", now, 1)] == [UNIT]
+    assert [unit.unit for unit in readings.oldest("usdf", later, 5)] == [UNIT]
+    readings.note_read([UNIT], "usdf")
+    assert [unit.unit for unit in readings.oldest("usdf", now, 5)] == [OTHER]
+    assert readings.ages("frdf") == []
+
+
+def test_a_reading_is_noted_of_published_copies_only(ledger):
+    readings = SqlReadings(ledger, ledger._clock)
+    published(ledger, UNIT)
+    before = ledger.deliveries([UNIT])[UNIT, "usdf"].verified_at
+    ledger.advance([UNIT], "usdf", State.PUBLISHED, State.SUSPECT, "damaged meanwhile")
+    ledger._clock.advance(60)
+    readings.note_read([UNIT], "usdf")
+    assert ledger.deliveries([UNIT])[UNIT, "usdf"].verified_at == before
+    assert readings.ages("usdf") == []
+
+
+def test_what_runs_read_is_summed(ledger):
+    clock = ledger._clock
+    readings = SqlReadings(ledger, clock)
+    for number in (1, 2):
+        readings.note_run("usdf", clock.now(), Run(number, number * 100, 1, "budget"))
+        clock.advance(3600)
+    assert readings.runs("usdf", clock.now() - dt.timedelta(days=1)) == (2, 3, 300, 2)
+    assert readings.runs("usdf", clock.now() - dt.timedelta(minutes=90)) == (1, 2, 200, 1)
+    assert readings.runs("frdf", clock.now()) == (0, 0, 0, 0)
+
+
+def test_what_moves_at_an_endpoint_is_counted(ledger):
+    readings = SqlReadings(ledger, ledger._clock)
+    since = ledger._clock.now()
+    opened(ledger, UNIT, OTHER)
+    assert readings.in_work("usdf", since) == 0
+    ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "came")
+    assert readings.in_work("usdf", since) == 1
+    assert readings.in_work("usdf", since + dt.timedelta(minutes=1)) == 0
+
+
+__all__ = [name for name in dir() if name.startswith("test_")]

@@ -21,6 +21,7 @@ from dbb.cli import (
     policy,
     quarantine,
     retry,
+    scrub,
     verify,
     where,
 )
@@ -36,6 +37,7 @@ COMMANDS: dict[str, ModuleType] = {
     "exposure": exposure,
     "where": where,
     "verify": verify,
+    "scrub": scrub,
     "retry": retry,
     "parcel": parcel,
     "oods": oods,

@@ -67,7 +67,7 @@ class SqlLedger:
         self.engine = engine
         weakref.finalize(self, engine.dispose)  # closes the connections with their only user
         self._clock = clock
-        self._actor = actor
+        self.actor = actor
 
     def migrate(self) -> int:
         """Bring the schema up to date; give the number of migrations applied."""
@@ -108,12 +108,12 @@ class SqlLedger:
 
     def units(self, names: Sequence[str]) -> dict[str, UnitRow]:
         """Read units by name."""
-        return {row.unit: _unit(row) for row in self._in_batches("ledger/units", names)}
+        return {row.unit: to_unit(row) for row in self._in_batches("ledger/units", names)}
 
     def units_of_night(self, instrument: str, day_obs: int) -> list[UnitRow]:
         """Read the units of a night."""
         found = self.rows("ledger/units_of_night", instrument=instrument, day_obs=day_obs)
-        return [_unit(row) for row in found]
+        return [to_unit(row) for row in found]
 
     def seal_unit(self, unit: str, manifest: Manifest, facts: ExposureFacts) -> None:
         """Record what a unit's bundle is, once a copy of it is verified for ever.
@@ -209,7 +209,7 @@ class SqlLedger:
                         "endpoint": endpoint,
                         "at": now,
                         "reason": reason,
-                        "actor": self._actor,
+                        "actor": self.actor,
                     },
                 )
 
@@ -235,8 +235,7 @@ class SqlLedger:
                     connection.execute(
                         statement("ledger/event"),
                         [
-                            {"unit": row.unit, "version": row.version, "actor": self._actor}
-                            | change
+                            {"unit": row.unit, "version": row.version, "actor": self.actor} | change
                             for row in found
                         ],
                     )
@@ -250,7 +249,7 @@ class SqlLedger:
     def units_of_kind(self, kind: Kind, day_obs: int) -> list[UnitRow]:
         """Read the sealed units of a kind and day."""
         rows = self.rows("ledger/units_of_kind", kind=str(kind), day_obs=day_obs)
-        return [_unit(row) for row in rows]
+        return [to_unit(row) for row in rows]
 
     def count_published(self, endpoint: str) -> tuple[int, int]:
         """Count the units that an endpoint serves, and their bytes."""
@@ -385,7 +384,8 @@ def _batches(names: Sequence[str]) -> Iterator[list[str]]:
         yield ordered[first : first + BATCH]
 
 
-def _unit(row: Row[Any]) -> UnitRow:
+def to_unit(row: Row[Any]) -> UnitRow:
+    """Read a row of table ``unit``."""
     bundle = None
     if row.bundle_sha256:
         bundle = Digest(row.bundle_bytes, row.bundle_sha256, row.bundle_adler32, row.bundle_crc32c)

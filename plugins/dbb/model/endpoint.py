@@ -44,6 +44,8 @@ class Endpoint:
         Its kind of storage, ``disk`` or ``nearline``.
     buffer_bytes
         What it must be able to hold while its links are down; 0 where nobody has said.
+    reread_days
+        Within how many days each of its copies is read again.
     links
         The endpoints from which Rucio may bring copies here, and how far each is: 1 is nearest.
     contacts
@@ -59,6 +61,7 @@ class Endpoint:
     queue: str
     tier: str = "disk"
     buffer_bytes: int = 0
+    reread_days: int = 90
     links: Mapping[str, int] = field(default_factory=dict, hash=False)
     contacts: tuple[str, ...] = ()
 
