@@ -32,6 +32,7 @@
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
+    │   ├── BufferNearlyFull        buffer-nearly-full
     │   └── LfaObjectMissing        lfa-object-missing
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
@@ -409,6 +410,23 @@ class PlanRefused(OverBudget):
             f"It would drop {loss:,} {of} of {there:,}, over one per cent: say --accept-large.",
             endpoint,
         )
+
+
+class BufferNearlyFull(OverBudget):
+    """Report a buffer that will not take files for as long as it must."""
+
+    code = "buffer-nearly-full"
+    next_action = (
+        "`dbb night` of the oldest nights says what holds their files back; see the runbook."
+    )
+
+    @classmethod
+    def for_buffer(
+        cls, endpoint: str, used: float, hours_left: float | None, needed_h: int
+    ) -> Self:
+        """Name the buffer, how full it is, and how long it lasts and must last."""
+        lasts = "" if hours_left is None else f", the rest lasts {hours_left:.0f} h of {needed_h} h"
+        return cls(f"{100 * used:.0f} % of the buffer are used{lasts}.", endpoint)
 
 
 class LfaObjectMissing(OverBudget):

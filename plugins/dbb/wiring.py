@@ -24,6 +24,7 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.hooks.buffers import SqlBufferRows
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
@@ -104,6 +105,13 @@ def open_readings(settings: Settings, actor: str) -> SqlReadings:
     from dbb.hooks.scrub import SqlReadings  # noqa: PLC0415 - the scrub alone
 
     return SqlReadings(open_ledger(settings, actor), SystemClock())
+
+
+def open_buffer_rows(settings: Settings, actor: str) -> SqlBufferRows:
+    """Open what the ledger's database knows of buffers."""
+    from dbb.hooks.buffers import SqlBufferRows  # noqa: PLC0415 - buffers alone
+
+    return SqlBufferRows(open_ledger(settings, actor))
 
 
 def open_oods(settings: Settings) -> Oods:

@@ -12,10 +12,24 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py", "archive_scrub.py")
+FILES = (
+    *DAG_IDS,
+    "deliver.py",
+    "parcel_transfer.py",
+    "lfa_replication.py",
+    "archive_scrub.py",
+    "buffer_watch.py",
+)
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication", "archive_scrub")
+ALL = (
+    *DAG_IDS.values(),
+    *DELIVERIES,
+    "parcel_transfer",
+    "lfa_replication",
+    "archive_scrub",
+    "buffer_watch",
+)
 
 POOLS = {"archive_scrub": "audit"}
 """The pools of the DAGs that do not share tonight's."""
@@ -87,6 +101,7 @@ def test_every_file_is_accounted_for(dags, request):
         "parcel_transfer": "parcel_transfer.py",
         "lfa_replication": "lfa_replication.py",
         "archive_scrub": "archive_scrub.py",
+        "buffer_watch": "buffer_watch.py",
     }
 
 

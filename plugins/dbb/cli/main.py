@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    buffers,
     doctor,
     events,
     exposure,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, ModuleType] = {
     "where": where,
     "verify": verify,
     "scrub": scrub,
+    "buffers": buffers,
     "retry": retry,
     "parcel": parcel,
     "oods": oods,

@@ -43,7 +43,9 @@ class Endpoint:
     tier
         Its kind of storage, ``disk`` or ``nearline``.
     buffer_bytes
-        What it must be able to hold while its links are down; 0 where nobody has said.
+        What it can hold while its link is down; 0 where nobody has said.
+    link_mttr_h
+        Mean time to repair of the link behind a buffer, in hours.
     reread_days
         Within how many days each of its copies is read again.
     links
@@ -61,9 +63,15 @@ class Endpoint:
     queue: str
     tier: str = "disk"
     buffer_bytes: int = 0
+    link_mttr_h: int = 24
     reread_days: int = 90
     links: Mapping[str, int] = field(default_factory=dict, hash=False)
     contacts: tuple[str, ...] = ()
+
+    @property
+    def is_buffer(self) -> bool:
+        """Say whether files wait here until they are safe elsewhere."""
+        return self.role is Role.SOURCE
 
 
 @dataclass(frozen=True, slots=True)

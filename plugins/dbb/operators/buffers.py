@@ -1,0 +1,52 @@
+"""The steps of watching buffers: release what is safe, measure, tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from dbb.errors import BufferNearlyFull
+from dbb.flows.buffers import Level, measure_buffers, release_what_is_safe
+from dbb.operators.backbone_operator import open_for_run
+from dbb.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from dbb.hooks.buffers import SqlBufferRows
+
+
+def _rows(context: Context) -> SqlBufferRows:
+    from dbb.wiring import open_buffer_rows  # noqa: PLC0415 - clients are imported inside tasks only
+
+    return open_buffer_rows(Settings.load(), context["run_id"])
+
+
+class ReleaseWhatIsSafe(BaseOperator):
+    """Release the source's files of whatever night that enough published copies stand for."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Call the flow; return the count."""
+        return {"released": release_what_is_safe(open_for_run(context), _rows(context))}
+
+
+class MeasureBuffers(BaseOperator):
+    """Measure the buffers; fail, without retries, if one is nearly full."""
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Give what was measured.
+
+        Raises
+        ------
+        BufferNearlyFull
+            If one is nearly full.
+        """
+        endpoints = Settings.load().endpoints.values()
+        buffers = measure_buffers(open_for_run(context), _rows(context), endpoints)
+        for buffer in buffers:
+            if buffer.level is Level.NEARLY_FULL:
+                raise BufferNearlyFull.for_buffer(
+                    buffer.endpoint, buffer.used, buffer.hours_left, buffer.needed_h
+                )
+        return [buffer.to_json() for buffer in buffers]
