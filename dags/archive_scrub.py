@@ -7,7 +7,7 @@ copy's next reading must come within `reread_days` of its last (`include/endpoin
 a word). It makes way while the endpoint publishes, unless a copy is overdue.
 
 A copy that is not right loses its state at once: readers see it no more. At a receiver Rucio fetches it anew and
-`deliver_<endpoint>` publishes it; at the archive it is held, and `dbb quarantine` names it.
+`deliver_<endpoint>` publishes it; at the archive `repair` brings it back. `dbb quarantine` names it until then.
 
 `dbb scrub status` shows how old the oldest reading is and how much is overdue.
 

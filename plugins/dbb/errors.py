@@ -33,6 +33,7 @@
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
+    │   ├── CopiesLost              copies-lost
     │   └── LfaObjectMissing        lfa-object-missing
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
@@ -427,6 +428,20 @@ class BufferNearlyFull(OverBudget):
         """Name the buffer, how full it is, and how long it lasts and must last."""
         lasts = "" if hours_left is None else f", the rest lasts {hours_left:.0f} h of {needed_h} h"
         return cls(f"{100 * used:.0f} % of the buffer are used{lasts}.", endpoint)
+
+
+class CopiesLost(OverBudget):
+    """Report a unit of which no good copy is left anywhere."""
+
+    code = "copies-lost"
+    next_action = (
+        "Look for a copy outside the backbone (summit, tape, users); then `dbb retry` the unit."
+    )
+
+    @classmethod
+    def for_unit(cls, unit: str, why: str) -> Self:
+        """Name the unit and what was read."""
+        return cls(f"The unit is lost: {why}.", unit)
 
 
 class LfaObjectMissing(OverBudget):

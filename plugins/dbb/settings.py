@@ -83,6 +83,12 @@ class Settings:
         return tuple(sorted({policy.receiver for policy in self.policies}))
 
     @property
+    def sources_of_repair(self) -> tuple[str, ...]:
+        """Name the endpoints that the archive is restored from, the nearest first."""
+        links = self.endpoint(self.raw.archive).links
+        return tuple(sorted(links, key=lambda name: (links[name], name)))
+
+    @property
     def cache(self) -> Endpoint:
         """Give the cache near the telescope.
 

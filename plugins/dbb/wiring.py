@@ -24,6 +24,7 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.hooks.broken import SqlBrokenRows
     from dbb.hooks.buffers import SqlBufferRows
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.rucio_catalog import RucioCatalog
@@ -112,6 +113,13 @@ def open_buffer_rows(settings: Settings, actor: str) -> SqlBufferRows:
     from dbb.hooks.buffers import SqlBufferRows  # noqa: PLC0415 - buffers alone
 
     return SqlBufferRows(open_ledger(settings, actor))
+
+
+def open_broken_rows(settings: Settings, actor: str) -> SqlBrokenRows:
+    """Open what the ledger's database knows of broken copies."""
+    from dbb.hooks.broken import SqlBrokenRows  # noqa: PLC0415 - repairs alone
+
+    return SqlBrokenRows(open_ledger(settings, actor))
 
 
 def open_oods(settings: Settings) -> Oods:

@@ -19,6 +19,7 @@ FILES = (
     "lfa_replication.py",
     "archive_scrub.py",
     "buffer_watch.py",
+    "repair.py",
 )
 """Every file of ``dags/``."""
 
@@ -29,6 +30,7 @@ ALL = (
     "lfa_replication",
     "archive_scrub",
     "buffer_watch",
+    "repair",
 )
 
 POOLS = {"archive_scrub": "audit"}
@@ -102,6 +104,7 @@ def test_every_file_is_accounted_for(dags, request):
         "lfa_replication": "lfa_replication.py",
         "archive_scrub": "archive_scrub.py",
         "buffer_watch": "buffer_watch.py",
+        "repair": "repair.py",
     }
 
 

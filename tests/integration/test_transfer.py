@@ -5,6 +5,7 @@ Airflow is left out here, so that each step can be looked at; ``test_raw_transfe
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import os
 import subprocess
@@ -23,9 +24,11 @@ from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.flows.releasing import release_units
+from dbb.flows.repairing import apply_repairs, finish_repairs, plan_repairs
+from dbb.flows.scrubbing import reread_copies
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
-from dbb.wiring import open_backbone
+from dbb.wiring import open_backbone, open_broken_rows, open_readings
 from sandbox import rest
 from sandbox.prepare import prepare
 from sandbox.synthetic_night import CATALOGUE, Kind, deliver_late, make_night, resend_good
@@ -177,3 +180,47 @@ def _expected(plan, *, later):
         lasting | {Kind.MISSING_DETECTOR, Kind.CONFLICTING_DUPLICATE} if later else lasting | RESENT
     )
     return {(unit, fault.code) for unit, fault in plan.faults.items() if fault.kind in kinds}
+
+
+def _copy(environment, endpoint, unit, ending):
+    root = Path(environment[f"DBB_STORE_{endpoint.upper()}"].removeprefix("file://"))
+    (path,) = root.rglob(f"{unit.rpartition('/')[2]}*{ending}")
+    return path
+
+
+def test_rot_and_a_lost_file_at_the_archive_are_found_and_brought_back_by_rucio(
+    backbone, environment
+):
+    day_obs = fresh_night(backbone)
+    take_night(environment, day_obs)
+    units = move(backbone, environment, day_obs)
+    whole = {
+        path: path.read_bytes()
+        for path in (_copy(environment, "usdf", unit, ".zip") for unit in units)
+    }
+    rotten, gone = whole
+    rotten.write_bytes(
+        whole[rotten][:5000] + bytes([whole[rotten][5000] ^ 1]) + whole[rotten][5001:]
+    )
+    gone.unlink()
+
+    settings = Settings.load(environment=environment)
+    readings = open_readings(settings, "integration test")
+    overdue = reread_copies(
+        backbone, readings, "usdf", dt.timedelta(microseconds=1), dt.timedelta(minutes=10)
+    )
+    assert overdue.damaged >= 2
+    rows = open_broken_rows(settings, "integration test")
+    order = settings.sources_of_repair
+    for _ in range(20):
+        finish_repairs(backbone, rows)
+        plan = plan_repairs(backbone, rows, order)
+        if plan:
+            apply_repairs(backbone, rows, order, plan.sha256, accept_large=True)
+        elif states(backbone, units) == DONE:
+            break
+        cycle(environment)
+        time.sleep(0.2)
+    assert states(backbone, units) == DONE
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert backbone.ledger.refusals(day_obs=day_obs.value) == []

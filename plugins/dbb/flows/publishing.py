@@ -9,10 +9,9 @@ from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import Cargo, declare_copy_bad, read_cargo, stored_name, verify_cargo
 from dbb.flows.copies import ask_locks, hurry_followers
-from dbb.flows.refusing import refuse_unit
+from dbb.flows.refusing import close_refusals, refuse_unit
 from dbb.model.delivery import State
 from dbb.model.manifest import Manifest
-from dbb.model.quarantine import Decision
 from dbb.ports import LandedBundle, LandedParcel, RuleState, UnitRow
 
 log = logging.getLogger(__name__)
@@ -86,7 +85,7 @@ def _verify_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> N
     backbone.ledger.advance(
         verified, endpoint, State.VERIFIED, State.REGISTERED, "replica known to Rucio by its rule"
     )
-    _close_refusals(backbone, good, endpoint)
+    close_refusals(backbone, good, endpoint)
 
 
 def _give_back(
@@ -96,16 +95,6 @@ def _give_back(
     refuse_unit(backbone, row.unit, row.day_obs, endpoint, error)
     declare_copy_bad(backbone, row, endpoint, error)
     backbone.ledger.advance([row.unit], endpoint, State.ARRIVED, state, error.message)
-
-
-def _close_refusals(backbone: Backbone, units: Sequence[str], endpoint: str) -> None:
-    for unit in units:
-        held = [
-            item.refusal_id
-            for item in backbone.ledger.refusals(unit=unit)
-            if item.endpoint == endpoint and not item.name
-        ]
-        backbone.ledger.decide(held, Decision.SUPERSEDED, f"good copy at {endpoint}")
 
 
 def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[str]:

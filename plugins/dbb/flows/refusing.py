@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable
 
 from dbb.errors import DbbError, MissingCopy
 from dbb.flows.backbone import Backbone
-from dbb.model.quarantine import Refusal
+from dbb.model.quarantine import Decision, Refusal
 from dbb.ports import StoredFile
 
 log = logging.getLogger(__name__)
@@ -74,3 +75,14 @@ def refuse_unit(
     backbone.ledger.refuse([refusal])
     log.warning("action=refuse unit=%s endpoint=%s code=%s", unit, endpoint, error.code)
     return refusal
+
+
+def close_refusals(backbone: Backbone, units: Iterable[str], endpoint: str) -> None:
+    """Close what was held against whole units at an endpoint, now that a good copy is there."""
+    for unit in units:
+        held = [
+            item.refusal_id
+            for item in backbone.ledger.refusals(unit=unit)
+            if item.endpoint == endpoint and not item.name
+        ]
+        backbone.ledger.decide(held, Decision.SUPERSEDED, f"good copy at {endpoint}")

@@ -135,7 +135,7 @@ def reread_copies(
 ) -> Run:
     """Read the copies of an endpoint whose turn it is, past the page cache; bad ones lose their state.
 
-    A bad copy at a receiver is fetched anew by Rucio; one at the archive is held for a decision.
+    A bad copy at a receiver is fetched anew by Rucio; one at the archive is brought back by `repair`.
 
     Parameters
     ----------

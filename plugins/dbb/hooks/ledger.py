@@ -191,7 +191,7 @@ class SqlLedger:
     def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
         """Read deliveries by unit and endpoint."""
         rows = self._in_batches("ledger/deliveries", units)
-        return {(row.unit, row.endpoint): _delivery(row) for row in rows}
+        return {(row.unit, row.endpoint): to_delivery(row) for row in rows}
 
     def expect(self, units: Sequence[str], endpoint: str, reason: str) -> None:
         """Open deliveries; those that exist stay as they are."""
@@ -258,7 +258,7 @@ class SqlLedger:
 
     def open_deliveries(self, endpoint: str) -> list[Delivery]:
         """Read the deliveries that an endpoint still has to do something for."""
-        return [_delivery(row) for row in self.rows("ledger/open_deliveries", endpoint=endpoint)]
+        return [to_delivery(row) for row in self.rows("ledger/open_deliveries", endpoint=endpoint)]
 
     def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
         """Record why deliveries wait; the time of the first reason is kept until they move."""
@@ -408,7 +408,8 @@ def to_unit(row: Row[Any]) -> UnitRow:
     )
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def to_delivery(row: Row[Any]) -> Delivery:
+    """Read a row of table ``delivery``."""
     return Delivery(
         unit=row.unit,
         endpoint=row.endpoint,

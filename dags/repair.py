@@ -1,0 +1,62 @@
+"""Restore what is bad or gone at the archive from where a good copy is.
+
+### What it does
+Every fifteen minutes: publishes again what Rucio has brought back, once every byte was read. Then reads the copies
+of each unit that is *suspect* or *missing* at the archive: its own a second time, the others' until one is right. A copy
+that is right after all is trusted again; a bad one is restored by Rucio from the nearest good one; a unit
+without any good copy is reported as lost, by name, and nothing is published for it. Who is right is the manifest.
+
+Bad copies at other endpoints need no DAG: the rule that wanted them fetches them anew, `deliver_<endpoint>` publishes.
+
+### When it asks
+A plan for more than one per cent of the archive (and more than ten units) is no rot but a fault: *Required
+Actions* shows the plan. Find the fault first (a disk not mounted?), then approve, or reject and nothing is changed.
+
+### When it is red
+Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`).
+`dbb quarantine list` names what is lost ([`copies-lost`](docs/operate/copies-lost.md)).
+
+### Backfill
+Not needed: a run takes up whatever is broken, of whatever night.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, CronTriggerTimetable
+
+from dbb.operators.repair import ApplyRepairs, FinishRepairs, PlanRepairs
+from dbb.operators.task_defaults import task_defaults
+from dbb.settings import Settings
+from dbb.tags import Tag
+
+archive = Settings.load().endpoint(Settings.load().raw.archive)
+defaults = {**task_defaults(priority=30, retries=2), "queue": archive.queue}
+
+with DAG(
+    dag_id="repair",
+    description="Restore what is bad or gone at the archive from where a good copy is.",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
+    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    catchup=False,  # a run that was missed is made good by the next one
+    max_active_runs=1,
+    default_args=defaults,
+    tags=[Tag.AUDIT],
+):
+    finish = FinishRepairs(task_id="publish_what_came_back")
+    plan = PlanRepairs(task_id="plan_repairs", approval="ask_a_person")
+    ask_a_person = ApprovalOperator(
+        task_id="ask_a_person",
+        subject="More of the archive is broken than rot explains. Restore it?",
+        body="{{ ti.xcom_pull(task_ids='plan_repairs', key='lines') }}",
+        response_timeout=dt.timedelta(days=1),
+    )
+    apply = ApplyRepairs(
+        task_id="restore_copies",
+        plan="{{ ti.xcom_pull(task_ids='plan_repairs', key='plan') }}",
+        trigger_rule="none_failed",
+    )
+    finish >> plan >> ask_a_person >> apply

@@ -1,0 +1,74 @@
+"""``dbb repair``: what would bring the archive's bad copies back, and doing it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from dbb.cli.context import Context, user_name
+from dbb.cli.exits import Exit
+from dbb.flows.repairing import BrokenRows, apply_repairs, finish_repairs, plan_repairs
+from dbb.model.plan import Line
+
+HELP = "Restore what is bad or gone at the archive from where a good copy is."
+ACTIONS = {
+    "plan": "Read the copies of what is broken, and show what would be done; change nothing.",
+    "apply": "Do what a plan says, if it is still the plan; publish what has come back.",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Add the actions and their options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parsers = {
+        name: actions.add_parser(name, help=text, description=text)
+        for name, text in ACTIONS.items()
+    }
+    parsers["apply"].add_argument(
+        "--plan", required=True, metavar="HASH", help="the plan that was reviewed, as `plan` says"
+    )
+    parsers["apply"].add_argument(
+        "--accept-large", action="store_true", help="repair more than one per cent of the archive"
+    )
+    return parsers
+
+
+def run(context: Context, given: argparse.Namespace) -> Exit:
+    """Do one of the actions."""
+    backbone, rows = context.backbone, _open(context)
+    order = context.settings.sources_of_repair
+    if given.action == "plan":
+        plan = plan_repairs(backbone, rows, order)
+        _write(context, plan.sha256, plan.lines)
+        if not plan:
+            context.output.say("Nothing is broken that is not on its way already.")
+            return Exit.WELL
+        context.output.say(f"Next: `dbb repair apply --plan {plan.sha256[:12]}`.")
+        return Exit.FINDINGS
+    finished = finish_repairs(backbone, rows)
+    plan = apply_repairs(backbone, rows, order, given.plan, accept_large=given.accept_large)
+    _write(context, plan.sha256, plan.lines)
+    context.output.say(
+        f"{finished['restored']} restored, {finished['waiting']} on their way before this plan."
+    )
+    return Exit.WELL
+
+
+def _open(context: Context) -> BrokenRows:
+    from dbb.wiring import open_broken_rows  # noqa: PLC0415 - `dbb --help` opens nothing
+
+    return open_broken_rows(context.settings, f"dbb {user_name()}")
+
+
+def _write(context: Context, sha256: str, lines: Sequence[Line]) -> None:
+    context.output.document(
+        {"schema": "dbb-repair/1", "sha256": sha256, "lines": [line.to_json() for line in lines]}
+    )
+    context.output.table(
+        ["action", "endpoint", "detail", "units", "files", "bytes", "names"],
+        [
+            [line.action, line.subject, line.detail, line.units, line.files, line.size_bytes,
+             " ".join(line.names[:3]) + (" …" if len(line.names) > 3 else "")]
+            for line in lines
+        ],
+    )  # fmt: skip

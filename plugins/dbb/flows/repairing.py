@@ -1,0 +1,245 @@
+"""Repairing the archive: a copy that is bad or gone there comes back from where a good one is.
+
+A receiver's bad copy is fetched anew by the rule that wanted it. The archive has no such rule: it is where
+copies come from. Who is right is the manifest's sha256, which the ledger keeps, and never a majority: a copy
+counts as good only when it was read just now. Where no copy is good the unit is lost, by name, and nothing
+is published for it.
+
+Plan, look, apply: `plan_repairs` reads and changes nothing; `apply_repairs` does that plan or nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dbb.errors import CopiesLost, Damaged, PlanRefused
+from dbb.flows.backbone import Backbone
+from dbb.flows.cargo import Cargo, dataset_did, read_document, verify_cargo
+from dbb.flows.copies import ask_locks
+from dbb.flows.publishing import publish_units
+from dbb.flows.refusing import close_refusals, refuse_unit
+from dbb.flows.registration import register_units
+from dbb.model.delivery import Delivery, State
+from dbb.model.plan import Line, Plan
+from dbb.ports import RuleState, RuleWish, UnitRow
+
+log = logging.getLogger(__name__)
+
+ACTIVITY = "Repair"
+BRAKE_SHARE = 0.01
+"""Largest share of the archive that is repaired without a person: more is no rot but a fault."""
+BRAKE_UNITS = 10
+"""That many may always be repaired: one per cent of little is nothing."""
+
+STALLED_AFTER = dt.timedelta(hours=1)
+"""What stands half way to publication for so long was left there by somebody who was killed."""
+
+_BROKEN = (State.SUSPECT, State.MISSING)
+
+TRUST, RESTORE, LOSE = "trust again", "restore", "report as lost"
+
+
+class BrokenRows(Protocol):
+    """Know from the ledger what is broken."""
+
+    def broken(self, endpoint: str, before: dt.datetime) -> list[Delivery]:
+        """Read the deliveries without a good copy, and those half way since before a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Hold one unit that is broken at the archive, and what becomes of it."""
+
+    row: UnitRow
+    action: str
+    source: str
+    detail: str
+
+
+def plan_repairs(backbone: Backbone, rows: BrokenRows, order: Sequence[str]) -> Plan:
+    """Find out what becomes of each unit that is broken at the archive; change nothing.
+
+    Each unit's copies are read now, the archive's own first (a second reading decides), then the others' until
+    one is right. Units whose repair is on its way are left out.
+
+    Parameters
+    ----------
+    backbone, rows
+        The ports.
+    order
+        Endpoints to restore from, the best first.
+    """
+    broken = _broken(backbone, rows)
+    names = [item.unit for item in broken if item.state in _BROKEN and not item.rule_id]
+    units = backbone.ledger.units(names)
+    elsewhere = backbone.ledger.deliveries(names)
+    cases = [_judge(backbone, units[name], order, elsewhere) for name in names]
+    lines = []
+    for action, source in sorted({(case.action, case.source) for case in cases}):
+        mine = [case for case in cases if (case.action, case.source) == (action, source)]
+        lines.append(
+            Line(
+                action,
+                backbone.policy.archive,
+                detail=f"from {source}" if source else mine[0].detail,
+                units=len(mine),
+                files=sum(case.row.files for case in mine),
+                size_bytes=sum(case.row.size_bytes for case in mine),
+                names=tuple(case.row.unit for case in mine),
+                value=source,
+            )
+        )
+    return Plan(tuple(lines))
+
+
+def _broken(backbone: Backbone, rows: BrokenRows) -> list[Delivery]:
+    return rows.broken(backbone.policy.archive, backbone.clock.now() - STALLED_AFTER)
+
+
+def _judge(
+    backbone: Backbone,
+    row: UnitRow,
+    order: Sequence[str],
+    known: Mapping[tuple[str, str], Delivery],
+) -> _Case:
+    archive = backbone.policy.archive
+    if _is_right(backbone, row, archive):
+        return _Case(row, TRUST, "", "a second reading found it right")
+    has_one = [place for place in order if _state(known, row.unit, place) is State.PUBLISHED]
+    for place in has_one:
+        if _is_right(backbone, row, place):
+            return _Case(row, RESTORE, place, "")
+    places = ", ".join(has_one) or "no other endpoint"
+    return _Case(row, LOSE, "", f"no good copy is left: read were {archive} and {places}")
+
+
+def _is_right(backbone: Backbone, row: UnitRow, endpoint: str) -> bool:
+    try:
+        verify_cargo(backbone, row, endpoint)
+    except Damaged as error:
+        log.info("action=judge unit=%s endpoint=%s result=%s", row.unit, endpoint, error.code)
+        return False
+    return True
+
+
+def _state(known: Mapping[tuple[str, str], Delivery], unit: str, place: str) -> State | None:
+    delivery = known.get((unit, place))
+    return None if delivery is None else delivery.state
+
+
+def is_large(backbone: Backbone, plan: Plan) -> bool:
+    """Say whether a plan repairs so much that a person must look at it first."""
+    units = sum(line.units for line in plan.of(RESTORE, LOSE))
+    there, _ = backbone.ledger.count_published(backbone.policy.archive)
+    return units > max(BRAKE_UNITS, BRAKE_SHARE * (there + units))
+
+
+def apply_repairs(
+    backbone: Backbone,
+    rows: BrokenRows,
+    order: Sequence[str],
+    sha256: str,
+    *,
+    accept_large: bool = False,
+) -> Plan:
+    """Do what a plan says, if it is still the plan.
+
+    Raises
+    ------
+    PlanRefused
+        If the plan would be another one now, or repairs more than the brake allows.
+    """
+    plan = plan_repairs(backbone, rows, order)
+    if len(sha256) < 12 or not plan.sha256.startswith(sha256):
+        raise PlanRefused.for_stale(sha256, plan.sha256)
+    if not accept_large and is_large(backbone, plan):
+        units = sum(line.units for line in plan.of(RESTORE, LOSE))
+        there, _ = backbone.ledger.count_published(backbone.policy.archive)
+        raise PlanRefused.for_too_much(backbone.policy.archive, units, there + units)
+    known = backbone.ledger.units([name for line in plan.lines for name in line.names])
+    does = {TRUST: _trust, RESTORE: _restore, LOSE: _lose}
+    for line in plan.lines:
+        does[line.action](backbone, [known[name] for name in line.names], line)
+        log.info(
+            "action=repair what=%r endpoint=%s units=%d reason=%s",
+            line.action, line.subject, line.units, line.detail,
+        )  # fmt: skip
+    return plan
+
+
+def _trust(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
+    names = [row.unit for row in rows]
+    archive, ledger = backbone.policy.archive, backbone.ledger
+    ledger.advance(names, archive, State.MISSING, State.ARRIVED, line.detail)
+    ledger.advance(names, archive, State.SUSPECT, State.ARRIVED, line.detail)
+    _publish_again(backbone, names)
+
+
+def _restore(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
+    """Have Rucio bring the bad files back: first a rule that wants them here, then the truth about them."""
+    archive, source = backbone.policy.archive, str(line.value)
+    rows = list(rows)
+    datasets = {row.unit: dataset_did(row) for row in rows}
+    wish = RuleWish(backbone.rses[archive], ACTIVITY, source_rse=backbone.rses[source])
+    rules = backbone.catalog.ensure_rules(list(datasets.values()), wish)
+    for row in rows:
+        document = read_document(backbone, row, source)
+        dids = [file.did for file in Cargo(row, document).files]
+        backbone.catalog.declare_bad(dids, backbone.rses[archive], "not as its manifest says")
+        backbone.ledger.set_rules({row.unit: rules[datasets[row.unit]]}, archive)
+        backbone.ledger.note_waiting({row.unit: f"Rucio restores it from {source}"}, archive)
+
+
+def _lose(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
+    archive = backbone.policy.archive
+    for row in rows:
+        refuse_unit(
+            backbone, row.unit, row.day_obs, archive, CopiesLost.for_unit(row.unit, line.detail)
+        )
+        for state in _BROKEN:
+            backbone.ledger.advance([row.unit], archive, state, State.LOST, line.detail)
+
+
+def finish_repairs(backbone: Backbone, rows: BrokenRows) -> dict[str, int]:
+    """Publish what Rucio has brought back to the archive, and what stands half way, once it is right.
+
+    Returns
+    -------
+    dict
+        How many were ``restored``, and how many are ``waiting``.
+    """
+    archive, ledger = backbone.policy.archive, backbone.ledger
+    found = _broken(backbone, rows)
+    asked = [item.unit for item in found if item.state in _BROKEN and item.rule_id]
+    stalled = [item.unit for item in found if item.state not in _BROKEN]
+    known = ledger.units([*asked, *stalled])
+    locks = ask_locks(backbone, [known[unit] for unit in asked], archive)
+    came = sorted(unit for unit, lock in locks.items() if lock.state is RuleState.OK)
+    right = [unit for unit in (*came, *stalled) if _is_right(backbone, known[unit], archive)]
+    for state in _BROKEN:
+        ledger.advance(right, archive, state, State.ARRIVED, "Rucio brought it back")
+    restored = _publish_again(backbone, right)
+    wrong = sorted({*came, *stalled} - {*right})
+    for state in (State.ARRIVED, State.VERIFIED, State.REGISTERED):
+        ledger.advance(wrong, archive, state, State.SUSPECT, "stood half way, and is not right")
+    backbone.catalog.hurry(
+        [lock.rule_id for lock in locks.values() if lock.state is RuleState.STUCK]
+    )
+    # What came and is bad again, and what nobody brings any more, is for the next plan to judge.
+    again = [*wrong, *(unit for unit in asked if unit not in locks)]
+    ledger.set_rules(dict.fromkeys(again), archive)
+    log.info("action=finish-repairs restored=%d of=%d", restored, len(found))
+    return {"restored": restored, "waiting": len(found) - restored}
+
+
+def _publish_again(backbone: Backbone, units: Sequence[str]) -> int:
+    archive, ledger = backbone.policy.archive, backbone.ledger
+    ledger.advance(units, archive, State.ARRIVED, State.VERIFIED, "read back and right")
+    register_units(backbone, units)
+    ledger.set_rules(dict.fromkeys(units), archive)
+    close_refusals(backbone, units, archive)
+    return publish_units(backbone, units, archive)["published"] if units else 0
