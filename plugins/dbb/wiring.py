@@ -26,6 +26,7 @@ from dbb.settings import Settings
 if TYPE_CHECKING:
     from dbb.hooks.broken import SqlBrokenRows
     from dbb.hooks.buffers import SqlBufferRows
+    from dbb.hooks.losses import SqlLosses
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
@@ -120,6 +121,13 @@ def open_broken_rows(settings: Settings, actor: str) -> SqlBrokenRows:
     from dbb.hooks.broken import SqlBrokenRows  # noqa: PLC0415 - repairs alone
 
     return SqlBrokenRows(open_ledger(settings, actor))
+
+
+def open_losses(settings: Settings, actor: str) -> SqlLosses:
+    """Open the account of losses."""
+    from dbb.hooks.losses import SqlLosses  # noqa: PLC0415 - the account alone
+
+    return SqlLosses(open_ledger(settings, actor), SystemClock())
 
 
 def open_oods(settings: Settings) -> Oods:

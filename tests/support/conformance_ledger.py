@@ -15,15 +15,19 @@ from dbb.digests import digest_bytes
 from dbb.errors import BadDocument, ConflictingDuplicate, ForbiddenTransition, SchemaOutOfDate
 from dbb.flows.inbox import keep_events
 from dbb.flows.scrubbing import Run
+from dbb.hooks.broken import SqlBrokenRows
+from dbb.hooks.buffers import SqlBufferRows
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.lfa import SqlLfaObjects
+from dbb.hooks.losses import SqlLosses
 from dbb.hooks.scrub import SqlReadings
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
 from dbb.model.kind import Kind
 from dbb.model.lfa import Announcement
+from dbb.model.loss import LossAccount
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import SafeName
 from dbb.model.parcel import Parcel, ParcelFile
@@ -370,6 +374,41 @@ def test_what_moves_at_an_endpoint_is_counted(ledger):
     ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "came")
     assert readings.in_work("usdf", since) == 1
     assert readings.in_work("usdf", since + dt.timedelta(minutes=1)) == 0
+
+
+def test_what_is_broken_or_left_half_way_is_found(ledger):
+    broken = SqlBrokenRows(ledger)
+    published(ledger, UNIT, OTHER)
+    now = ledger._clock.now()
+    assert broken.broken("usdf", now) == []
+    ledger.advance([UNIT], "usdf", State.PUBLISHED, State.SUSPECT, "rot")
+    assert [item.unit for item in broken.broken("usdf", now)] == [UNIT]
+    ledger.advance([UNIT], "usdf", State.SUSPECT, State.ARRIVED, "came back")
+    assert broken.broken("usdf", now) == []
+    assert [item.unit for item in broken.broken("usdf", now + dt.timedelta(hours=1))] == [UNIT]
+
+
+def test_the_account_of_losses_follows_the_copies(ledger):
+    losses = SqlLosses(ledger, ledger._clock)
+    day = dt.timedelta(days=1)
+    assert losses.account("summit", day) == LossAccount(0, 0, 0, 0, 0)
+    published(ledger, UNIT)
+    images = len(manifest().images)
+    assert losses.account("summit", day) == LossAccount(images, 0, 0, images, images)
+    ledger.advance([UNIT], "usdf", State.PUBLISHED, State.MISSING, "gone")
+    assert losses.account("summit", day) == LossAccount(images, 0, images, 0, 0)
+    ledger.advance([UNIT], "usdf", State.MISSING, State.LOST, "gone for good")
+    assert losses.account("summit", day) == LossAccount(images, images, 0, 0, 0)
+
+
+def test_what_arrives_at_a_buffer_is_summed_by_day(ledger):
+    rows = SqlBufferRows(ledger)
+    published(ledger, UNIT)
+    size = ledger.units([UNIT])[UNIT].size_bytes
+    now = ledger._clock.now()
+    assert rows.busiest_day("usdf", now - dt.timedelta(days=7)) == size
+    assert rows.busiest_day("usdf", now + dt.timedelta(seconds=1)) == 0
+    assert rows.held("usdf") == []
 
 
 __all__ = [name for name in dir() if name.startswith("test_")]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    budget,
     buffers,
     doctor,
     events,
@@ -41,6 +42,7 @@ COMMANDS: dict[str, ModuleType] = {
     "verify": verify,
     "scrub": scrub,
     "buffers": buffers,
+    "budget": budget,
     "retry": retry,
     "repair": repair,
     "parcel": parcel,
