@@ -9,13 +9,14 @@ from pathlib import Path
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
+from dbb.digests import digest_stream
 from dbb.errors import MissingCopy, UnknownItem, UnsafeName
 from dbb.flows.cargo import Cargo, read_document, stored_name, verify_file
 from dbb.flows.parcels import INCOMING, READY
 from dbb.model.day_obs import DayObs
 from dbb.model.kind import Kind
 from dbb.model.parcel import Parcel, ParcelName
-from dbb.ports import READ_BYTES, UnitRow
+from dbb.ports import READ_BYTES, Store, UnitRow
 
 HELP = "Send a batch of products or permanent files; list batches; export one."
 KINDS = [str(kind) for kind in (Kind.PRODUCT, Kind.FILE)]
@@ -65,9 +66,8 @@ def _send(context: Context, given: argparse.Namespace) -> Exit:
         raise UnsafeName.for_name(str(given.folder), "there is no file in it")
     for path in files:
         target = f"{INCOMING}/{name}/{path.relative_to(given.folder).as_posix()}"
-        known = store.stat(target)
-        if known is not None and known.size_bytes == path.stat().st_size:
-            continue  # laid down by a call that was interrupted; taking it reads every byte
+        if _is_laid_down(store, target, path):
+            continue  # by a call that was interrupted
         with path.open("rb") as reader, store.create(target) as writer:
             shutil.copyfileobj(reader, writer, READ_BYTES)
         context.output.remark(f"laid down {target}")
@@ -76,6 +76,14 @@ def _send(context: Context, given: argparse.Namespace) -> Exit:
     context.output.document({"schema": "dbb-parcel-sent/1", "unit": str(name), "files": len(files)})
     context.output.say(f"{name}: {len(files)} files are ready; `parcel_transfer` takes them.")
     return Exit.WELL
+
+
+def _is_laid_down(store: Store, target: str, path: Path) -> bool:
+    known = store.stat(target)
+    if known is None or known.size_bytes != path.stat().st_size:
+        return False
+    with store.open(target) as stream:
+        return digest_stream(stream).sha256 == _sha256(path)
 
 
 def _list(context: Context, given: argparse.Namespace) -> Exit:

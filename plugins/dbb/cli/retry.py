@@ -6,16 +6,21 @@ import argparse
 
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
+from dbb.errors import UnknownItem
+from dbb.flows.backbone import Backbone
 from dbb.flows.deciding import Signature
-from dbb.flows.finding import find_units
+from dbb.flows.finding import find_anything
 from dbb.flows.retrying import retry_units
+from dbb.ports import UnitRow
 
-HELP = "Try an exposure again: quarantined, suspect, missing or lost deliveries re-enter."
+HELP = (
+    "Try an exposure or a parcel again: quarantined, suspect, missing or lost deliveries re-enter."
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("obs_ids", metavar="OBS_ID", nargs="+", help="exposures")
+    parser.add_argument("obs_ids", metavar="OBS_ID", nargs="+", help="exposures or parcels")
     parser.add_argument("--by", default=user_name(), help="who asks; you, if left out")
     parser.add_argument("--why", default="asked for", help="the reason, for the history")
 
@@ -23,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Write what was done to each delivery."""
     backbone, output = context.backbone, context.output
-    rows = [row for obs_id in given.obs_ids for row in find_units(backbone, obs_id)]
+    rows = [row for item in given.obs_ids for row in _find(backbone, item)]
     done = retry_units(backbone, rows, Signature(given.by, given.why))
     columns = ["unit", "endpoint", "done"]
     output.document(
@@ -40,3 +45,10 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
         else "Nothing stands aside; nothing was changed."
     )
     return Exit.WELL
+
+
+def _find(backbone: Backbone, item: str) -> list[UnitRow]:
+    _, rows = find_anything(backbone, item)
+    if not rows:
+        raise UnknownItem.for_name("exposure", item)
+    return rows

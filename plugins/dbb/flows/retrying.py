@@ -38,11 +38,14 @@ def retry_units(
         Unit, endpoint, and what was done; empty where nothing stands aside.
     """
     deliveries = backbone.ledger.deliveries([row.unit for row in rows])
+    order = (backbone.policy.source, backbone.policy.archive)
     done = []
     for row in rows:
-        for endpoint in (backbone.policy.source, *backbone.policy.publishers):
-            delivery = deliveries.get((row.unit, endpoint))
-            what = "" if delivery is None else _retry(backbone, row, delivery, signature)
+        places = {place for unit, place in deliveries if unit == row.unit}
+        for endpoint in sorted(
+            places, key=lambda place: (place not in order, place != order[0], place)
+        ):
+            what = _retry(backbone, row, deliveries[row.unit, endpoint], signature)
             if what:
                 log.info("action=retry unit=%s endpoint=%s reason=%a", row.unit, endpoint, what)
                 done.append((row.unit, endpoint, what))

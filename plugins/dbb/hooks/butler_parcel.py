@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lsst.daf.butler import (
@@ -21,7 +21,7 @@ from dbb.errors import IngestRefused
 from dbb.hooks.butler_batch import REFUSALS, is_outage
 from dbb.hooks.butler_records import to_records
 from dbb.model.manifest import Manifest
-from dbb.model.parcel import Parcel
+from dbb.model.parcel import Parcel, ParcelFile
 from dbb.ports import LandedParcel
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def ingest_parcels(butler: Butler, parcels: Sequence[LandedParcel]) -> dict[str,
         except (*REFUSALS, TypeError, AttributeError) as error:
             if is_outage(error):
                 raise
-            if not find_whole(butler, landed.parcel):  # somebody else may have been quicker
+            if not _is_there(butler, landed):  # somebody else may have been quicker
                 refused[unit] = IngestRefused.for_bundle(unit, _first_line(error))
     for unit, why in refused.items():
         log.warning("action=refuse unit=%s reason=%s", unit, why)
@@ -83,16 +83,41 @@ def _check(butler: Butler, landed: LandedParcel) -> None:
         raise IngestRefused.for_bundle(
             parcel.unit, f"its records follow {parcel.universe}, the repository {universe}"
         )
-    for file in parcel.files:
-        if file.refs and not file.formatter.startswith(FORMATTERS):
+    for name in sorted({_formatter(file, ref) for file in parcel.files for ref in file.refs}):
+        if not name.startswith(FORMATTERS):
             raise IngestRefused.for_bundle(
-                parcel.unit, f"{file.formatter[:80]!r} is no formatter that may read its files"
+                parcel.unit, f"{name[:80]!r} is no formatter that may read its files"
             )
     paths = {url: ResourcePath(url) for url in landed.urls.values()}
     exists = ResourcePath.mexists(paths.values())
     for url, path in paths.items():
         if not exists[path]:
             raise IngestRefused.for_bundle(parcel.unit, f"{url} is not there")
+    _check_places(butler, landed)
+
+
+def _check_places(butler: Butler, landed: LandedParcel) -> None:
+    """Refuse a parcel of which the repository has a dataset from another file."""
+    wanted = {
+        uuid.UUID(ref["id"]): ResourcePath(_path(landed.urls[file.name], ref))
+        for file in landed.parcel.files
+        for ref in file.refs
+    }
+    there = [ref for one in wanted if (ref := butler.get_dataset(one)) is not None]
+    for ref, uris in butler.get_many_uris(there, allow_missing=True).items():
+        if uris.primaryURI is not None and uris.primaryURI != wanted[ref.id]:
+            raise IngestRefused.for_bundle(
+                landed.parcel.unit, f"dataset {ref.id} is there already, from {uris.primaryURI}"
+            )
+
+
+def _path(url: str, ref: Mapping[str, Any]) -> str:
+    """Give the address of a dataset: the file's, or that of its member in a zip."""
+    return f"{url}#zip-path={ref['member']}" if "member" in ref else url
+
+
+def _formatter(file: ParcelFile, ref: Mapping[str, Any]) -> str:
+    return str(ref.get("formatter", file.formatter))
 
 
 def _dataset_types(butler: Butler, parcel: Parcel) -> dict[str, DatasetType]:
@@ -119,8 +144,9 @@ def _file_datasets(
         refs = [_ref(butler, ref, types) for ref in file.refs]
         if any("member" in ref for ref in file.refs):
             for ref, told in zip(refs, file.refs, strict=True):
-                path = f"{url}#zip-path={told['member']}"
-                yield FileDataset(path=path, refs=[ref], formatter=file.formatter)
+                yield FileDataset(
+                    path=_path(url, told), refs=[ref], formatter=_formatter(file, told)
+                )
         elif refs:
             yield FileDataset(path=url, refs=refs, formatter=file.formatter)
 
@@ -140,6 +166,15 @@ def find_whole(butler: Butler, parcel: Parcel) -> bool:
     return len(there) == len(ids) and len(butler.get_many_uris(there, allow_missing=True)) == len(
         ids
     )
+
+
+def _is_there(butler: Butler, landed: LandedParcel) -> bool:
+    """Say whether a whole parcel is in the repository, from these files."""
+    try:
+        _check_places(butler, landed)
+    except IngestRefused:
+        return False
+    return find_whole(butler, landed.parcel)
 
 
 def withdraw(butler: Butler, documents: Sequence[Manifest | Parcel]) -> None:

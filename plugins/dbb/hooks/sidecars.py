@@ -15,7 +15,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -87,8 +88,9 @@ class _Batch:
             return self._read_manifest()
         sidecars = {self._sidecar_of(name): name for name in self.names} if self._is_told else {}
         sidecars.pop("", None)
-        files = sorted(self.names - set(sidecars.values()) - {DIMENSIONS})
-        if DIMENSIONS in self.names:
+        documents = {*sidecars.values(), *({DIMENSIONS} if self._is_told else ())}
+        files = sorted(self.names - documents)
+        if DIMENSIONS in self.names & documents:
             self._read_dimensions(self._read(DIMENSIONS))
         for name in files:
             if name in sidecars:
@@ -145,8 +147,8 @@ class _Batch:
                 instrument=document.get("instrument", ""),
                 program=document.get("program", ""),
             )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise BadDocument.for_document(MANIFEST, error) from None
+        except _FOREIGN as error:
+            raise BadDocument.for_document(MANIFEST, _first_line(error)) from None
 
     def _read_ref(self, name: str, sidecar: str) -> None:
         data = self._read(sidecar)
@@ -156,9 +158,9 @@ class _Batch:
             document = strict_json.parse(data, sidecar, max_bytes=MAX_SIDECAR_BYTES)
         try:
             ref = DatasetRef.from_json(json.dumps(document), universe=self.universe)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._note(ref)
+        except _FOREIGN as error:
             raise BadDocument.for_document(sidecar, _first_line(error)) from None
-        self._note(ref)
         self.told[name] = Told((_ref_json(ref),), _formatter(name))
 
     def _read_zip(self, name: str) -> None:
@@ -168,20 +170,23 @@ class _Batch:
                 members = set(archive.namelist())
             index = ZipIndex.model_validate_json(text)
             refs = {ref.id: ref for ref in index.refs.to_refs(universe=self.universe)}
-        except (zipfile.BadZipFile, ValueError, LookupError, TypeError) as error:
+            found = [
+                {**_ref_json(refs[one]), "member": member, "formatter": artifact.info.formatter}
+                for member, artifact in index.artifact_map.items()
+                for one in artifact.ids
+            ]
+            for ref in refs.values():
+                self._note(ref)
+        except _FOREIGN as error:
             raise BadDocument.for_document(name, f"its index: {_first_line(error)}") from None
-        found: list[Mapping[str, Any]] = []
-        formatters = set()
-        for member, artifact in index.artifact_map.items():
-            if member not in members:
-                raise BadDocument.for_document(name, f"its index names {member}, which it has not")
-            for dataset_id in artifact.ids:
-                self._note(refs[dataset_id])
-                found.append({**_ref_json(refs[dataset_id]), "member": member})
-            formatters.add(artifact.info.formatter)
-        if len(formatters) != 1:
-            raise BadDocument.for_document(name, "its members need more than one formatter")
-        self.told[name] = Told(tuple(found), formatters.pop(), labels=_ZIP_LABELS)
+        absent = sorted(set(index.artifact_map) - members)
+        if absent:
+            raise BadDocument.for_document(name, f"its index names {absent[0]}, which it has not")
+        formatters = sorted({ref["formatter"] for ref in found})
+        if len(formatters) == 1:  # said once, for the whole file
+            found = [{key: ref[key] for key in ref if key != "formatter"} for ref in found]
+        first = formatters[0] if formatters else ""
+        self.told[name] = Told(tuple(found), first, labels=_ZIP_LABELS)
 
     def _read_dimensions(self, data: bytes) -> None:
         document = parse_yaml(data, DIMENSIONS, max_bytes=MAX_SIDECAR_BYTES)
@@ -193,11 +198,11 @@ class _Batch:
         try:
             butler: Any = SimpleNamespace(dimensions=self.universe)
             export = YamlRepoImportBackend(io.BytesIO(data), butler)
-        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            for records in export.dimensions.values():
+                for record in records:
+                    self._note_record(record)
+        except _FOREIGN as error:
             raise BadDocument.for_document(DIMENSIONS, _first_line(error)) from None
-        for records in export.dimensions.values():
-            for record in records:
-                self._note_record(record)
 
     # -- what they tell ----------------------------------------------------------------------------
 
@@ -236,11 +241,27 @@ class _Batch:
         )
 
 
+_FOREIGN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What libraries raise that are given a producer's document, and that says nothing of our services."""
+
 _EXTRAS = {"instrument", "program"}
 _ZIP_LABELS = {"rubin_butler": "zip_file", "rubin_sidecar": ""}
 
 
 def _told(name: str, value: Any) -> Told:
+    if not isinstance(value, dict):
+        raise BadDocument.for_document(MANIFEST, f"{name} is told nothing of")
     unknown = set(value) - {"refs", "formatter", "bytes", "sha256", "adler32", "labels"}
     if unknown:
         raise BadDocument.for_document(MANIFEST, f"{name} has unknown fields {sorted(unknown)}")

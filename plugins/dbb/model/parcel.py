@@ -83,7 +83,8 @@ class ParcelFile:
         Its identity.
     refs
         The Butler datasets that it holds: ``{"id", "dataset_type", "run", "data_id"}``, and
-        ``"member"`` where it is a zip. None for a file that is no Butler dataset.
+        ``"member"`` where it is a zip, with a ``"formatter"`` of its own where its members need several.
+        None for a file that is no Butler dataset.
     formatter
         Full name of the class by which Butler reads it; empty where there are no refs.
     labels
@@ -124,7 +125,7 @@ class ParcelFile:
 
 def _ref(ref: Mapping[str, Any]) -> Mapping[str, Any]:
     shape = {"id": str, "dataset_type": str, "run": str, "data_id": dict}
-    if set(ref) - {"member"} != set(shape) or not all(
+    if set(ref) - {"member", "formatter"} != set(shape) or not all(
         isinstance(ref[key], kind) for key, kind in shape.items()
     ):
         raise BadManifest.for_field("refs", "a ref is {id, dataset_type, run, data_id}")
@@ -259,6 +260,14 @@ class Parcel:
             raise BadManifest.for_field(
                 f"{name}: files", f"the names are none, over {MAX_FILES}, unsorted or not unique"
             )
+        shapes = (self.dataset_types, self.universe, *self.dataset_types.values())
+        rows = [row for element in self.records.values() for row in element]
+        if not all(isinstance(each, dict) for each in (*shapes, *rows)):
+            raise BadManifest.for_field(f"{name}: records", "it has the wrong shape")
+        if not all(
+            isinstance(each, str) for each in (*self.records, self.instrument, self.program)
+        ):
+            raise BadManifest.for_field(f"{name}: records", "a name is no text")
         used = {ref["dataset_type"] for file in self.files for ref in file.refs}
         if used != set(self.dataset_types):
             raise BadManifest.for_field(f"{name}: dataset_types", "they are not those of the refs")

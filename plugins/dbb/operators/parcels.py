@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from dbb.flows.parcels import find_parcels, take_parcels
+from dbb.flows.parcels import find_parcels, refuse_misnamed, take_parcels
 from dbb.operators.backbone_operator import ChunkOperator, open_for_run
 from dbb.operators.chunks import as_airflow_maps, cut
 
@@ -28,7 +28,10 @@ class LookForParcels(BaseOperator):
 
     def execute(self, context: Context) -> list[list[str]]:
         """Give the chunks: lists of names of parcels. With nothing to do, the rest is skipped."""
-        units = find_parcels(open_for_run(context))
+        backbone = open_for_run(context)
+        if misnamed := refuse_misnamed(backbone):
+            log.warning("action=look-for-parcels misnamed=%d", misnamed)
+        units = find_parcels(backbone)
         log.info("action=look-for-parcels parcels=%d", len(units))
         if not units:
             idle = self.get_flat_relative_ids(upstream=False)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 
 from dbb.errors import BadDayObs, UnsafeName
 from dbb.flows.copies import look_for_copies
-from dbb.flows.parcels import find_parcels, take_parcels
+from dbb.flows.deciding import Signature
+from dbb.flows.parcels import find_parcels, refuse_misnamed, take_parcels
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
+from dbb.flows.retrying import retry_units
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.posix_store import PosixStore
 from dbb.model.delivery import State
@@ -113,6 +116,62 @@ def test_other_bytes_under_a_name_that_was_taken_are_refused_and_kept(world):
     ]  # fmt: skip
     with world.stores["frdf"].open("files/20261121/weather-1/log.txt") as stream:
         assert stream.read() == b"rain"
+
+
+def test_what_comes_while_a_batch_is_cleared_away_stays(world, monkeypatch):
+    """Killed in the middle of clearing, the next run takes away what was taken and nothing else."""
+    world.put(FILE, {"a.txt": b"rain", "z.txt": b"wind"})
+    store = world.stores["usdf"]
+    real = PosixStore.delete
+
+    def dying(self, given):
+        if self is store:
+            given = list(given)
+            real(self, given[:1])
+            raise KeyboardInterrupt
+        real(self, given)
+
+    monkeypatch.setattr(PosixStore, "delete", dying)
+    with pytest.raises(KeyboardInterrupt):
+        take_parcels(world.backbone(), [FILE])
+    monkeypatch.setattr(PosixStore, "delete", real)
+    world.put(FILE, {"new.txt": b"snow"}, ready=False)
+    assert find_parcels(world.backbone()) == [FILE]
+    assert move(world, [FILE]) == {"taken": 0, "refused": 0}
+    assert names(store, "incoming/") == [f"incoming/{FILE}/new.txt"]
+    assert world.codes() == []
+    assert world.state(FILE, "frdf") is State.PUBLISHED
+
+
+def test_a_ready_folder_with_a_name_of_no_parcel_is_told_and_not_passed_over(world):
+    world.put("files/yesterday/weather", {"log.txt": b"rain"})
+    world.put("files/20261121/deep/er", {"log.txt": b"rain"})
+    assert refuse_misnamed(world.backbone()) == 2
+    assert find_parcels(world.backbone()) == []
+    assert sorted((item.unit, item.code) for item in world.ledger.refusals()) == [
+        ("files/20261121/deep/er", "unsafe-name"),
+        ("files/yesterday/weather", "unsafe-name"),
+    ]
+    assert "incoming/files/yesterday/weather/log.txt" in names(world.stores["usdf"], "incoming/")
+    assert refuse_misnamed(world.backbone()) == 0
+
+
+def test_a_file_called_as_a_document_of_butler_is_a_file_among_files(world):
+    world.put(FILE, {"_dimensions.yaml": b"not: ours", "log.txt": b"rain", "log.txt.json": b"{}"})
+    assert move(world, [FILE]) == {"taken": 1, "refused": 0}
+    assert len(names(world.stores["frdf"], "files/")) == 4
+
+
+@pytest.mark.parametrize("state", [State.SUSPECT, State.MISSING])
+def test_a_parcel_that_stands_aside_is_tried_again(world, state):
+    world.put(FILE, {"log.txt": b"rain"})
+    move(world, [FILE])
+    world.ledger.advance([FILE], "frdf", State.PUBLISHED, state, "for the test")
+    rows = list(world.ledger.units([FILE]).values())
+    ((_, endpoint, _),) = retry_units(world.backbone(), rows, Signature("Anne", "tried"))
+    assert endpoint == "frdf"
+    publish_units(world.backbone(), look_for_copies(world.backbone(), "frdf").work, "frdf")
+    assert world.state(FILE, "frdf") is State.PUBLISHED
 
 
 @pytest.mark.parametrize("name", ["a b.txt", "sp:ace", "-x"])
@@ -319,6 +378,104 @@ def test_a_zip_that_does_not_describe_itself_is_refused(world, tmp_path):
         archive.writestr("a", b"a")
     world.put(PRODUCT, {"x.zip": (tmp_path / "x.zip").read_bytes()})
     assert move(world, [PRODUCT]) == {"taken": 0, "refused": 1}
+
+
+def _broken_zip(made, spoil):
+    source = io.BytesIO(made["zip"])
+    target = io.BytesIO()
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for member in old.namelist():
+            data = old.read(member)
+            if member.endswith(".json") and b"artifact_map" in data:
+                document = json.loads(data)
+                spoil(document)
+                data = json.dumps(document).encode()
+            new.writestr(member, data)
+    return target.getvalue()
+
+
+def _strange_id(document):
+    artifact = next(iter(document["artifact_map"].values()))
+    artifact["ids"] = ["12345678-1234-1234-1234-123456789012"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _strange_id,
+        lambda document: document.pop("refs"),
+        lambda document: document["artifact_map"].update(other=7),
+        lambda document: document["refs"].clear(),
+    ],
+)
+def test_a_zip_with_a_wrong_index_costs_only_its_batch(world, made, spoil):
+    other = FILE.replace("weather", "other")
+    world.put(PRODUCT, {"batch.zip": _broken_zip(made, spoil)})
+    world.put(other, {"log.txt": b"rain"})
+    assert move(world, [PRODUCT, other]) == {"taken": 1, "refused": 1}
+    assert world.codes(PRODUCT) == ["bad-document"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"files": {"x.json": 7}, "dataset_types": {}, "universe": {}, "records": []},
+        {"files": {"x.json": {}}, "dataset_types": [], "universe": {}, "records": [[1, 2]]},
+        {
+            "files": {"x.json": {"refs": [{"id": 1}]}},
+            "dataset_types": {},
+            "universe": {},
+            "records": [],
+        },
+        {
+            "files": {"x.json": {"labels": {"a": 1}}},
+            "dataset_types": {},
+            "universe": {},
+            "records": [],
+        },
+        {"files": {"x.json": {}}, "dataset_types": {}, "universe": {}, "records": 7},
+    ],
+)
+def test_a_manifest_that_could_not_be_read_again_is_never_sealed(world, wrong):
+    world.put(PRODUCT, {"x.json": b"1", "manifest.json": json.dumps(wrong).encode()})
+    assert move(world, [PRODUCT]) == {"taken": 0, "refused": 1}
+    assert world.ledger.units([PRODUCT]) == {}
+    assert world.codes(PRODUCT)[0] in ("bad-document", "bad-manifest")
+
+
+def test_a_dataset_that_is_there_from_another_file_is_a_conflict(world, made, real):
+    from lsst.daf.butler import Butler
+
+    world.put(PRODUCT, beside(made))
+    move(world, [PRODUCT])
+    again = PRODUCT.replace("coadds", "again")
+    world.put(again, beside(made))
+    move(world, [again])
+    assert world.state(again, "chile") is State.QUARANTINED
+    (held,) = [item for item in world.ledger.refusals(unit=again) if item.endpoint == "chile"]
+    assert held.code == "ingest-refused"
+    assert "is there already, from" in held.reason
+    with Butler.from_config(real) as butler:
+        uri = butler.getURI(butler.get_dataset(made["refs"][0].id))
+        assert PRODUCT.rpartition("/")[2] in str(uri)
+
+
+def test_a_zip_of_several_formatters_is_served(world, made, real):
+    from lsst.daf.butler import Butler
+
+    def another(document):
+        artifact = next(iter(document["artifact_map"].values()))
+        artifact["info"]["formatter"] = "lsst.daf.butler.formatters.yaml.YamlFormatter"
+
+    world.put(PRODUCT, {"batch.zip": _broken_zip(made, another)})
+    assert move(world, [PRODUCT]) == {"taken": 1, "refused": 0}
+    assert world.codes() == []
+    with Butler.from_config(real) as butler:
+        found = {
+            butler._datastore.getURI(ref).fragment and ref.datasetType.name
+            for ref in map(butler.get_dataset, (ref.id for ref in made["refs"]))
+        }
+    assert found == {"coadd_summary", "survey_config"}
 
 
 def test_a_mended_batch_goes_through_and_closes_the_record(world, made):
