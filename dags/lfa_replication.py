@@ -1,13 +1,12 @@
 """Bring the objects of the Large File Annex from the summit's bucket to the archive and beyond.
 
 ### What it does
-Objects are announced by events (`dbb lfa consume` keeps them before it acknowledges them, and wakes this DAG
-within seconds) and found by listing the last two days' folders every ten minutes; `lfa_efd_query` and
-`lfa_bucket_listing` find the rest. Each is copied to the archive **under its own name**, its size and digests
-are computed, it is read back, classified by `include/lfa/classes.yaml`, and travels with others in a parcel:
-registered in Rucio, ingested by Butler where its class says so, and brought to whoever the policies say, where
-`deliver_<endpoint>` publishes it. An object is seen at a place only once its parcel is published there
-(`dbb.lfa_available`). An object that no class names is replicated all the same; `dbb lfa classes` tells.
+Objects are announced by events (`dbb lfa consume` keeps them and wakes this DAG within seconds), and found by
+listing the last two days' folders every ten minutes; `lfa_efd_query` and `lfa_bucket_listing` find the rest.
+Each is copied to the archive **under its own name**, computed, read back, classified by
+`include/lfa/classes.yaml`, and travels with others in a parcel: registered in Rucio, served by Butler where its
+class says so, and brought to whoever the policies say, where `deliver_<endpoint>` publishes it; only then is it
+seen there (`dbb.lfa_available`). One that no class names is replicated all the same; `dbb lfa classes` tells.
 
 A run may be repeated at any time: what is done is not done again.
 
@@ -15,8 +14,8 @@ A run may be repeated at any time: what is done is not done again.
 - `day_obs`: the day whose objects are listed, e.g. `20261121`; empty for today and yesterday.
 
 ### When it is red
-Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). An object
-that is *refused* or *absent* does not turn a run red: `dbb quarantine list` and `dbb lfa list` name it.
+Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). An object that
+is *refused* or *absent* does not turn a run red: `dbb quarantine list` and `dbb lfa list` name it.
 
 ### Backfill
 Trigger it with `day_obs` for each day whose objects may have been missed.
@@ -26,29 +25,15 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import (
-    DAG,
-    Asset,
-    AssetOrTimeSchedule,
-    AssetWatcher,
-    CronTriggerTimetable,
-    Param,
-    TriggerRule,
-)
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
 
 from dbb.operators.archive import RegisterInRucio
 from dbb.operators.endpoints import PublishAtEndpoint
-from dbb.operators.lfa import CopyObjects, LookForObjects, SealIntoParcels
+from dbb.operators.lfa import CopyObjects, LookForObjects, SealIntoParcels, announced_objects
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
-from dbb.triggers.annex import AnnexTrigger
 
-announced = Asset(
-    name="objects announced",
-    uri="x-dbb://lfa/announced",
-    watchers=[AssetWatcher(name="announced objects", trigger=AnnexTrigger())],
-)
 archive = Settings.load().endpoint(Settings.load().raw.archive)
 
 with DAG(
@@ -56,7 +41,7 @@ with DAG(
     description="Bring the objects of the Large File Annex to the archive and beyond.",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/10 * * * *", timezone="UTC"), assets=announced
+        timetable=CronTriggerTimetable("*/10 * * * *", timezone="UTC"), assets=announced_objects()
     ),
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,  # a run that was missed is made good by the next one

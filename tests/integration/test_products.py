@@ -12,7 +12,9 @@ import pytest
 from lsst.daf.butler import Butler
 
 from dbb.flows.copies import count_copies, look_for_copies
-from dbb.flows.lfa import announce, copy_objects, find_objects, seal_parcels
+from dbb.flows.lfa import announce
+from dbb.flows.lfa_copying import copy_objects, find_objects
+from dbb.flows.lfa_sealing import seal_parcels
 from dbb.flows.parcels import take_parcels
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units

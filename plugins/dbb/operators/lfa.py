@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import Asset, AssetWatcher, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from dbb.flows.lfa_copying import copy_objects, find_objects
@@ -17,6 +17,7 @@ from dbb.model.day_obs import DayObs
 from dbb.operators.backbone_operator import open_for_run
 from dbb.operators.chunks import as_airflow_maps, cut
 from dbb.settings import Settings
+from dbb.triggers.annex import AnnexTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,15 @@ def open_annex() -> Annex:
     from dbb.wiring import open_annex as wired  # noqa: PLC0415
 
     return wired(Settings.load())
+
+
+def announced_objects() -> Asset:
+    """Give the asset that changes when objects are announced."""
+    return Asset(
+        name="objects announced",
+        uri="x-dbb://lfa/announced",
+        watchers=[AssetWatcher(name="announced objects", trigger=AnnexTrigger())],
+    )
 
 
 def current_days(backbone: Backbone) -> list[DayObs]:
@@ -76,7 +86,8 @@ class LookForObjects(BaseOperator):
 
 def is_woken(context: Context) -> bool:
     """Say whether an event has started the run, and not the clock or a person."""
-    return str(getattr(context["dag_run"], "run_type", "")).endswith("asset_triggered")
+    run_type = context["dag_run"].run_type
+    return str(getattr(run_type, "value", run_type)) == "asset_triggered"
 
 
 class ListTheBucket(BaseOperator):
