@@ -29,6 +29,22 @@ confluent_kafka.Consumer = Dying
 from dbb.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
+ACKNOWLEDGE_FIRST = """
+import os, signal, sys
+import confluent_kafka
+class Hasty(confluent_kafka.Consumer):
+    def consume(self, *arguments, **options):
+        found = super().consume(*arguments, **options)
+        if found:
+            self.commit(asynchronous=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+confluent_kafka.Consumer = Hasty
+from dbb.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""What must not be: it shows that the test would see a loss."""
+
 PLAINLY = "import sys; from dbb.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -110,3 +126,12 @@ def test_a_consumer_that_is_killed_before_it_acknowledges_loses_and_doubles_noth
     assert len(keys(ledger)) == EVENTS + 1
     third.send_signal(signal.SIGTERM)
     assert third.wait(60) == 0
+
+
+def test_a_consumer_that_acknowledges_first_would_be_seen_to_lose(ledger, mock_kafka, consume):
+    mock_kafka.send(TOPIC, avro("DREAM/dream/2026/11/21/lost.fits"))
+    assert consume(ACKNOWLEDGE_FIRST).wait(90) == -signal.SIGKILL
+    mock_kafka.send(TOPIC, avro("DREAM/dream/2026/11/21/kept.fits"))
+    consume(PLAINLY)
+    wait_for(lambda: keys(ledger))
+    assert keys(ledger) == ["DREAM/dream/2026/11/21/kept.fits"]

@@ -42,7 +42,7 @@ def seal_parcels(backbone: Backbone, annex: Annex) -> list[str]:
     for (day_obs, instrument), mine in sorted(groups.items()):
         unit = _unit_name(backbone, day_obs, instrument, mine)
         annex.objects.assign([each.key for each in mine], unit)
-    return [unit for unit in annex.objects.units_to_seal() if _seal(backbone, annex, unit)]
+    return [unit for unit in annex.objects.units_to_seal() if _try_to_seal(backbone, annex, unit)]
 
 
 def open_units(backbone: Backbone) -> list[str]:
@@ -74,6 +74,15 @@ def _unit_name(
     words = "\0".join(sorted(f"{each.key}\0{each.sha256}" for each in members))
     stem = hashlib.sha256(words.encode()).hexdigest()[:12]
     return str(ParcelName(Kind.LFA, DayObs(day), f"{instrument or 'objects'}-{stem}"))
+
+
+def _try_to_seal(backbone: Backbone, annex: Annex, unit: str) -> bool:
+    """Make one parcel; one whose manifest cannot be read back is made again by the next run."""
+    try:
+        return _seal(backbone, annex, unit)
+    except Damaged as error:
+        log.warning("action=lfa-seal unit=%s code=%s", unit, error.code)
+        return False
 
 
 def _seal(backbone: Backbone, annex: Annex, unit: str) -> bool:

@@ -405,6 +405,26 @@ def test_a_parcel_all_of_whose_copies_rot_is_not_made(world, annex):
     assert available(world, "frdf") == [KEY]
 
 
+def test_a_manifest_that_rots_as_it_is_written_costs_only_its_own_parcel(world, annex, monkeypatch):
+    keys = [KEY, "DREAM:1/dream/2026/11/22/x.fits"]
+    for key in keys:
+        lay(annex, key)
+    announce(annex, [event(key) for key in keys])
+    with monkeypatch.context() as patched:
+        real = MemoryStore.put
+
+        def put(store, name, data):
+            real(store, name, data)
+            if store.name == "usdf" and name.startswith("lfa/20261121/"):
+                store.rot(name)
+
+        patched.setattr(MemoryStore, "put", put)
+        run(world, annex)
+    assert available(world, "frdf") == keys[1:]
+    run(world, annex)
+    assert available(world, "frdf") == sorted(keys)
+
+
 def test_every_object_of_a_parcel_that_is_sealed_is_in_its_manifest(world, annex, monkeypatch):
     monkeypatch.setattr(lfa_sealing, "OBJECTS_AT_ONCE", 2)
     keys = [f"DREAM/dream/2026/11/21/{number}.fits" for number in range(5)]
