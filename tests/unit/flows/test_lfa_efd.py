@@ -21,12 +21,15 @@ class KeptEvents:
         self.kept = []
         self.asked = []
         self.fails_after = None
+        self.fails_from = None
 
     def put(self, at, **fields):
         self.kept.append((at, fields))
 
     def events(self, begin, end):
         self.asked.append((begin, end))
+        if self.fails_from is not None and end > self.fails_from:
+            raise EfdUnavailable.for_query("http://efd", "timeout")
         for number, (at, fields) in enumerate(self.kept):
             if self.fails_after is not None and number >= self.fails_after:
                 raise EfdUnavailable.for_query("http://efd", "timeout")
@@ -90,6 +93,19 @@ def test_after_an_outage_the_window_is_asked_for_again(world, annex, efd):
     assert ask(world, annex, efd)["events"] == 3
     assert [each.key for each in annex.objects.due(9)] == [f"DREAM/{n}.fits" for n in range(3)]
     assert annex.objects.efd_asked_until("efd") == world.clock.now()
+
+
+def test_an_outage_half_way_costs_the_windows_before_it_nothing(world, annex, efd):
+    ask(world, annex, efd)
+    world.clock.advance(72 * 3600)
+    efd.fails_from = world.clock.now() - dt.timedelta(hours=8)
+    with pytest.raises(EfdUnavailable):
+        ask(world, annex, efd)
+    asked = annex.objects.efd_asked_until("efd")
+    assert efd.fails_from - WINDOW < asked <= efd.fails_from
+    efd.fails_from = None
+    efd.put(asked, url=url())
+    assert ask(world, annex, efd)["new"] == 1
 
 
 def test_a_row_of_the_efd_that_cannot_be_used_is_a_row_of_ours(world, annex, efd):
