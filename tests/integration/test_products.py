@@ -122,12 +122,12 @@ def test_permanent_files_have_a_second_copy_in_france(environment, backbone):
 
 def test_an_object_keeps_its_own_name_through_rucio(environment, settings, backbone):
     token = uuid.uuid4().hex[:8]
-    key = f"FiberSpectrograph:Broad/fits/2026/11/21/Fiber:{token}_2026-11-21T23:01:02.fits"
+    key = f"DREAM:1/dream/2026/11/21/DREAM:{token}_2026-11-21T23:01:02.fits"
     annex = open_annex(settings)
     place = folder(environment, "LFA") / key
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"SIMPLE")
-    topic = "lsst.sal.FiberSpectrograph.logevent_largeFileObjectAvailable"
+    topic = "lsst.sal.DREAM.logevent_largeFileObjectAvailable"
     url = f"https://s3.example.org/{annex.bucket}/{key}"
     assert announce(annex, [Announcement.of_event(topic, {"url": url})]) == 1
     copy_objects(backbone, annex, find_objects(annex))
