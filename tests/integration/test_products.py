@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import json
+import secrets
 import time
 import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from lsst.daf.butler import Butler
 
 from dbb.flows.copies import count_copies, look_for_copies
@@ -136,3 +141,27 @@ def test_an_object_keeps_its_own_name_through_rucio(environment, settings, backb
     assert (folder(environment, "FRDF") / "lfa" / key).read_bytes() == b"SIMPLE"
     (found,) = annex.objects.by_key([key])
     assert backbone.ledger.deliveries([found.unit])[found.unit, "frdf"].state is State.PUBLISHED
+
+
+def test_a_spectrum_of_the_annex_is_served_wherever_it_comes(environment, settings, backbone):
+    annex = open_annex(settings)
+    image = io.BytesIO()
+    fits.PrimaryHDU(np.arange(6, dtype=np.int16)).writeto(image)
+    began = dt.datetime(2026, 11, 21, 14) + dt.timedelta(seconds=secrets.randbelow(70_000))  # noqa: DTZ001 - TAI
+    leaf = f"FiberSpectrograph:Red_{began.isoformat()}.fits"
+    key = f"FiberSpectrograph:Red/fits/2026/11/21/{leaf}"
+    place = folder(environment, "LFA") / key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(image.getvalue())
+    topic = "lsst.sal.FiberSpectrograph.logevent_largeFileObjectAvailable"
+    url = f"s3://{annex.bucket}/{key}"
+    announce(annex, [Announcement.of_event(topic, {"url": url})])
+    copy_objects(backbone, annex, find_objects(annex))
+    bring(backbone, environment, seal_parcels(backbone, annex))
+    (found,) = annex.objects.by_key([key])
+    for name in ("usdf", "frdf"):
+        root = settings.resolve(settings.endpoint(name).butler)
+        with Butler.from_config(root) as butler:
+            ref = butler.get_dataset(uuid.UUID(found.dataset_id))
+            assert (ref.datasetType.name, ref.run) == ("rawSpectrum", "FiberSpec/raw/all")
+            assert butler.get(ref)[0].data.tolist() == list(range(6))
