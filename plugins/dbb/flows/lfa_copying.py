@@ -81,7 +81,9 @@ def _try(backbone: Backbone, annex: Annex, each: LfaObject) -> str:
     try:
         escape_name(each.key)
         stamp = _stamp(annex, each)
-        if each.state == "refused" and stamp == each.stamp and not is_released(backbone, each):
+        is_same = each.state == "refused" and stamp == each.stamp
+        is_wanted = is_same and is_released(backbone, each)
+        if is_same and not is_wanted:
             annex.objects.wait(each.key, None, _next_look(backbone, each))
             return "refused"
         digest, md5 = copy_file(annex.source, each.key, backbone.archive, stored_as(each.key))
@@ -99,7 +101,7 @@ def _try(backbone: Backbone, annex: Annex, each: LfaObject) -> str:
     except BrokenContract as error:
         return _refuse(backbone, annex, each, error, stamp)
     wrong = _contradiction(each, digest, md5)
-    if wrong is not None and not is_released(backbone, each):
+    if wrong is not None and not is_wanted:
         return _refuse(backbone, annex, each, wrong, stamp)
     annex.objects.check(each.key, digest, md5, stamp)
     close_refusals(backbone, each)
@@ -198,7 +200,7 @@ def _read(store: Store, name: str) -> tuple[Digest, str]:
 
 def _keep_other(backbone: Backbone, annex: Annex, each: LfaObject, digest: Digest) -> None:
     error = ConflictingDuplicate.for_file(each.key, each.sha256, digest.sha256)
-    folder = f"{QUARANTINE_FOLDER}/{each.day_obs}/{refusal_id(each, error, digest.sha256)}"
+    folder = f"{QUARANTINE_FOLDER}/{each.day_obs}/{refusal_id(each, error.code, digest.sha256)}"
     leaf = escape_name(each.key).leaf[-100:]
     kept_as = f"{folder}/{leaf.lstrip('.-+') or 'object'}"
     refuse_object(backbone, each, error, what=digest.sha256, kept_as=kept_as)

@@ -19,14 +19,14 @@ def refusal_unit(key: str) -> str:
     return f"{Kind.LFA.scope}:{key}"
 
 
-def refusal_id(each: LfaObject, error: DbbError, what: str = "") -> str:
+def refusal_id(each: LfaObject, code: str, what: str) -> str:
     """Give the identifier of a refusal: the same object, reason and bytes are one row."""
-    words = f"{refusal_unit(each.key)}\0{error.code}\0{what}"
+    words = f"{refusal_unit(each.key)}\0{code}\0{what}"
     return hashlib.sha256(words.encode()).hexdigest()[:12]
 
 
 def refuse_object(
-    backbone: Backbone, each: LfaObject, error: DbbError, *, what: str = "", kept_as: str = ""
+    backbone: Backbone, each: LfaObject, error: DbbError, *, what: str, kept_as: str = ""
 ) -> None:
     """Record that an object is refused at the archive.
 
@@ -46,7 +46,7 @@ def refuse_object(
     backbone.ledger.refuse(
         [
             Refusal(
-                refusal_id=refusal_id(each, error, what),
+                refusal_id=refusal_id(each, error.code, what),
                 unit=refusal_unit(each.key),
                 day_obs=each.day_obs,
                 endpoint=backbone.policy.archive,
@@ -63,9 +63,10 @@ def refuse_object(
 
 
 def is_released(backbone: Backbone, each: LfaObject) -> bool:
-    """Say whether a person wants an object that was refused as it is."""
-    rows = backbone.ledger.refusals(unit=refusal_unit(each.key), decision=None)
-    return any(row.decision is Decision.RELEASED and row.code == each.code for row in rows)
+    """Say whether a person wants an object as it was when it was refused."""
+    refused = refusal_id(each, each.code, each.stamp)
+    rows = backbone.ledger.refusals(unit=refusal_unit(each.key), decision=Decision.RELEASED)
+    return any(row.refusal_id == refused for row in rows)
 
 
 def close_refusals(backbone: Backbone, each: LfaObject) -> None:

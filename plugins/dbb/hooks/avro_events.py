@@ -29,7 +29,6 @@ _DECODING = (
     TypeError,
     StopIteration,
     OverflowError,
-    MemoryError,
 )
 
 

@@ -132,11 +132,14 @@ class Announcement:
 
     @property
     def folder(self) -> str:
-        """Give the folder above the date in its key; empty where the key has no date."""
+        """Give the folder above the date in its key; empty where no store lists such a folder."""
         match = _DATE.search(self.key)
         folder = self.key[: match.start()] if match else ""
-        parts = folder.split("/")
-        return "" if any(not part or part.startswith(".") for part in parts) else folder
+        is_listed = all(
+            part and not part.startswith(".") and not part.endswith(".part")
+            for part in folder.split("/")
+        )
+        return folder if is_listed else ""
 
     @property
     def url(self) -> str:
@@ -151,7 +154,7 @@ def _place(topic: str, url: str) -> tuple[str, str]:
     if scheme == "s3" and colon:
         bucket, _, key = rest.partition("/")
     elif scheme in ("http", "https") and colon:
-        path = re.split("[?#]", rest.partition("/")[2], maxsplit=1)[0]
+        path = re.split("[?#]", rest.partition("/")[2], maxsplit=1)[0].lstrip("/")
         try:
             bucket, _, key = unquote(path, errors="strict").partition("/")
         except UnicodeError:

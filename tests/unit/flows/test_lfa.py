@@ -252,6 +252,18 @@ def test_an_object_that_a_person_releases_goes_through_as_it_is(world, annex):
     assert available(world, "frdf") == [KEY]
 
 
+def test_a_person_who_releases_an_object_does_not_release_the_next_one(world, annex):
+    lay(annex)
+    announce(annex, [event(byteSize=7)])
+    run(world, annex)
+    (held,) = world.ledger.refusals()
+    release_refusal(world.backbone(), held, ME)
+    world.clock.advance(3600)
+    lay(annex, data=b"SIMPL")
+    assert run(world, annex) == {"refused": 1}
+    assert world.codes() == ["digest-mismatch"]
+
+
 def test_an_object_that_a_person_rejects_stays_where_it_is(world, annex):
     lay(annex)
     announce(annex, [event(byteSize=7)])

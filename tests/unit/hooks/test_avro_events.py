@@ -5,6 +5,8 @@ import json
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbb.errors import CatalogUnavailable, LfaEventUnusable, PolicyUnreadable
 from dbb.hooks.avro_events import EventDecoder
@@ -41,6 +43,30 @@ def test_schemas_that_read_an_event_differently_are_not_believed():
 def test_what_no_schema_reads_to_its_end_has_its_code(data):
     with pytest.raises(LfaEventUnusable):
         EventDecoder({7: PLAIN}).decode("topic", data)
+
+
+SAL = {
+    "type": "record",
+    "name": "sal",
+    "fields": [
+        {"name": "url", "type": "string"},
+        {"name": "version", "type": "float"},
+        {"name": "private_sndStamp", "type": "double"},
+        {"name": "salIndex", "type": ["null", "long"]},
+        {"name": "ok", "type": "boolean"},
+        {"name": "many", "type": {"type": "array", "items": "int"}},
+    ],
+}
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_stop_the_decoder(data):
+    for decoder in (EventDecoder({7: SAL}), EventDecoder(unnumbered=[SAL, PLAIN])):
+        for prefix in (b"\0\0\0\0\x07", b"", b"\0\0\0\0\x07\x02a"):
+            try:
+                decoder.decode("topic", prefix + data)
+            except LfaEventUnusable:
+                continue
 
 
 def test_json_needs_no_schema():

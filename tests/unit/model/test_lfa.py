@@ -165,7 +165,12 @@ def test_an_event_is_an_announcement_that_a_database_takes_or_has_its_code(field
 
 @pytest.mark.parametrize(
     ("key", "folder"),
-    [(KEY, "FiberSpectrograph:Broad/fits"), ("a/b.fits", ""), (".a/b/2026/11/21/c", "")],
+    [
+        (KEY, "FiberSpectrograph:Broad/fits"),
+        ("a/b.fits", ""),
+        (".a/b/2026/11/21/c", ""),
+        ("a/b.part/2026/11/21/c", ""),
+    ],
 )
 def test_the_folder_above_the_date_is_known(key, folder):
     assert event(key).folder == folder
