@@ -325,8 +325,9 @@ def test_an_object_of_the_annex_goes_one_way_only(ledger):
     late = BadDocument.for_document("x", "too late")
     at = FixedClock().now()
     objects.wait(said.key, late, at)
-    objects.check(said.key, digest_bytes(b"x"), "0" * 32, "1 tag")
-    objects.refuse(said.key, late, "", at)
+    (known,) = objects.by_key([said.key])
+    objects.check(known, digest_bytes(b"x"), "0" * 32, "1 tag")
+    objects.refuse(known, late, "", at)
     objects.wait(said.key, late, at)
     objects.assign([said.key], "lfa/20261121/objects-1")
     objects.assign([said.key], "lfa/20261121/objects-2")
@@ -353,7 +354,8 @@ def test_an_object_of_the_annex_is_merged_compared_and_looked_for_in_turn(ledger
     assert [each.key for each in objects.due(9)] == keys[1:]
     assert objects.note_stamps({keys[0]: "1 tag", "unknown": "1 tag"}) == 0
     assert len(objects.due(9)) == 3
-    objects.check(keys[0], digest_bytes(b"x"), "0" * 32, "1 tag")
+    (known,) = objects.by_key(keys[:1])
+    objects.check(known, digest_bytes(b"x"), "0" * 32, "1 tag")
     assert objects.note_stamps({keys[0]: "1 tag"}) == 0
     topic = "lsst.sal.Novelty.logevent_largeFileObjectAvailable"
     for fields in ({"byteSize": 1}, {"checkSum": "1" * 32, "byteSize": 2, "id": "a"}):
@@ -364,7 +366,10 @@ def test_an_object_of_the_annex_is_merged_compared_and_looked_for_in_turn(ledger
     assert (first.csc, first.declared_bytes, bool(first.doubt)) == ("DREAM", 2, True)
     assert (second.csc, second.declared_md5, second.doubt) == ("Novelty", "1" * 32, "")
     assert [each.key for each in objects.doubtful(9)] == keys[:1]
-    objects.settle(keys[0], "2" * 32, "1 other")
+    objects.settle(known, "2" * 32, "1 other")
+    assert [each.key for each in objects.doubtful(9)] == keys[:1], "it was declared meanwhile"
+    objects.settle(first, "2" * 32, "1 other")
+    assert objects.doubtful(9) == []
     assert objects.note_stamps({keys[0]: "2 tag"}) == 1
     assert objects.note_stamps({keys[0]: "2 tag"}) == 1
     objects.note_dataset(keys[0], "an-id", None)

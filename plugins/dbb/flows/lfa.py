@@ -66,10 +66,13 @@ class LfaObjects(Protocol):
     def units_to_seal(self) -> list[str]:
         """Name the parcels that have objects which are not sealed."""
 
-    def check(self, key: str, digest: Digest, md5: str, stamp: str) -> None:
-        """Record what an object's bytes are, and what its source said of it."""
+    def check(self, each: LfaObject, digest: Digest, md5: str, stamp: str) -> None:
+        """Record what an object's bytes are, and what its source said of it.
 
-    def refuse(self, key: str, error: DbbError, stamp: str, due_at: dt.datetime) -> None:
+        What an event has declared since the object was read is not lost: see ``doubtful``.
+        """
+
+    def refuse(self, each: LfaObject, error: DbbError, stamp: str, due_at: dt.datetime) -> None:
         """Record why an object is refused, and when it is looked at again."""
 
     def wait(self, key: str, error: DbbError | None, due_at: dt.datetime) -> None:
@@ -78,7 +81,7 @@ class LfaObjects(Protocol):
     def send_back(self, key: str, error: DbbError) -> None:
         """Have an object copied again whose copy was found damaged before it was sealed."""
 
-    def settle(self, key: str, md5: str, stamp: str) -> None:
+    def settle(self, each: LfaObject, md5: str, stamp: str) -> None:
         """Say that an object was compared with its source."""
 
     def note_dataset(self, key: str, dataset_id: str, error: DbbError | None) -> None:

@@ -103,7 +103,7 @@ def _try(backbone: Backbone, annex: Annex, each: LfaObject) -> str:
     wrong = _contradiction(each, digest, md5)
     if wrong is not None and not is_wanted:
         return _refuse(backbone, annex, each, wrong, stamp)
-    annex.objects.check(each.key, digest, md5, stamp)
+    annex.objects.check(each, digest, md5, stamp)
     close_refusals(backbone, each)
     return "checked"
 
@@ -123,7 +123,7 @@ def _next_look(backbone: Backbone, each: LfaObject) -> dt.datetime:
 
 def _refuse(backbone: Backbone, annex: Annex, each: LfaObject, error: DbbError, stamp: str) -> str:
     refuse_object(backbone, each, error, what=stamp)
-    annex.objects.refuse(each.key, error, stamp, _next_look(backbone, each))
+    annex.objects.refuse(each, error, stamp, _next_look(backbone, each))
     return "refused"
 
 
@@ -181,12 +181,12 @@ def compare_object(backbone: Backbone, annex: Annex, each: LfaObject) -> None:
             refuse_object(backbone, each, wrong, what=digest.sha256)
     except MissingCopy:
         log.info("action=lfa-compare key=%a reason=gone-from-the-source", each.key)
-        annex.objects.settle(each.key, each.md5, each.stamp)
+        annex.objects.settle(each, each.md5, each.stamp)
     except DigestMismatch as error:  # it changes as we look: the next run looks again
         log.warning("action=lfa-compare key=%a code=%s", each.key, error.code)
     else:
         same = digest.sha256 == each.sha256
-        annex.objects.settle(each.key, md5 if same else each.md5, stamp)
+        annex.objects.settle(each, md5 if same else each.md5, stamp)
 
 
 def _read(store: Store, name: str) -> tuple[Digest, str]:

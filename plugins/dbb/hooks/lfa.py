@@ -99,18 +99,18 @@ class SqlLfaObjects:
         (row,) = self._ledger.rows("lfa/newest")
         return None if row.newest is None else to_time(row.newest)
 
-    def check(self, key: str, digest: Digest, md5: str, stamp: str) -> None:
+    def check(self, each: LfaObject, digest: Digest, md5: str, stamp: str) -> None:
         """Record what an object's bytes are, and what its source said of it."""
         self._change(
-            "lfa/check", key=key, size_bytes=digest.size_bytes, sha256=digest.sha256,
+            "lfa/check", **_known(each), size_bytes=digest.size_bytes, sha256=digest.sha256,
             adler32=digest.adler32, crc32c=digest.crc32c, md5=md5, stamp=stamp,
             at=self._clock.now(),
         )  # fmt: skip
 
-    def refuse(self, key: str, error: DbbError, stamp: str, due_at: dt.datetime) -> None:
+    def refuse(self, each: LfaObject, error: DbbError, stamp: str, due_at: dt.datetime) -> None:
         """Record why an object is refused, and when it is looked at again."""
         self._change(
-            "lfa/refuse", key=key, code=error.code, reason=error.message, stamp=stamp,
+            "lfa/refuse", **_known(each), code=error.code, reason=error.message, stamp=stamp,
             due_at=due_at, at=self._clock.now(),
         )  # fmt: skip
 
@@ -122,9 +122,9 @@ class SqlLfaObjects:
         """Have an object copied again whose copy was found damaged before it was sealed."""
         self._change("lfa/send_back", key=key, at=self._clock.now(), **_why(error))
 
-    def settle(self, key: str, md5: str, stamp: str) -> None:
+    def settle(self, each: LfaObject, md5: str, stamp: str) -> None:
         """Say that an object was compared with its source."""
-        self._change("lfa/settle", key=key, md5=md5, stamp=stamp)
+        self._change("lfa/settle", **_known(each), md5=md5, stamp=stamp)
 
     def note_dataset(self, key: str, dataset_id: str, error: DbbError | None) -> None:
         """Record which Butler dataset an object is, or why it is none."""
@@ -158,6 +158,12 @@ class SqlLfaObjects:
     def _change(self, name: str, **parameters: Any) -> None:
         with self._ledger.transaction() as connection:
             connection.execute(statement(name), parameters)
+
+
+def _known(each: LfaObject) -> dict[str, Any]:
+    return {
+        "key": each.key, "known_bytes": each.declared_bytes, "known_md5": each.declared_md5
+    }  # fmt: skip
 
 
 def _why(error: DbbError | None) -> dict[str, str]:

@@ -196,6 +196,34 @@ def test_what_an_event_declares_rightly_after_the_copy_changes_nothing(world, an
     assert world.codes() == []
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "codes"),
+    [
+        ({}, {"byteSize": 7}, ["digest-mismatch"]),
+        ({}, {"byteSize": 6}, []),
+        ({"byteSize": 7}, {"byteSize": 6}, []),
+    ],
+)
+def test_what_an_event_declares_while_the_object_is_copied_counts(
+    world, annex, monkeypatch, first, then, codes
+):
+    lay(annex)
+    announce(annex, [event(**first)])
+    with monkeypatch.context() as patched:
+        real = annex.source.open
+
+        def open_(name, *, cold=False):
+            announce(annex, [event(**then)])
+            return real(name, cold=cold)
+
+        patched.setattr(annex.source, "open", open_)
+        run(world, annex)
+    world.clock.advance(3600)
+    run(world, annex)
+    assert world.codes() == codes
+    assert available(world, "frdf") == [KEY]
+
+
 def test_an_event_says_whose_object_it_is_that_a_listing_found(annex):
     lay(annex)
     list_bucket(annex)
@@ -490,7 +518,7 @@ def test_objects_copied_before_stamps_were_kept_are_not_all_read_again(world, an
     lay(annex)
     announce(annex, [event()])
     run(world, annex)
-    annex.objects.settle(KEY, "", "")
+    annex.objects.settle(state_of(annex), "", "")
     assert list_bucket(annex)["changed"] == 0
     assert state_of(annex).stamp.startswith("6 ")
 
