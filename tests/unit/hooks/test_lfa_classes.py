@@ -68,6 +68,12 @@ def test_a_spectrum_is_numbered_by_its_day_millisecond_and_spectrograph(datasets
     assert place.obs_id == "FiberSpectrograph_Red_2026-11-22T01_02_03.456"
 
 
+def test_a_spectrum_whose_name_has_its_generator_is_the_same(datasets):
+    leaf = "FiberSpectrograph:Broad_fiberSpecBroad_2026-11-22T01:02:03.fits"
+    place = datasets["fiber_spectrum"].place_of(f"FiberSpectrograph:Broad/x/2026/11/21/{leaf}")
+    assert place.exposure == 20261121_46923000_0
+
+
 def test_an_image_of_a_generic_camera_is_numbered_as_rubins_cameras_do(datasets):
     place = datasets["generic_camera_image"].place_of(
         "GenericCamera:101/GC101/2026/11/21/GC101_O_20261121_000012.fits"
