@@ -1,12 +1,12 @@
 """Bring the objects of the Large File Annex from the summit's bucket to the archive and beyond.
 
 ### What it does
-Objects are announced by events (`dbb lfa consume` keeps them before it acknowledges them), and found by
-listing the bucket's last two days, whatever the events did. Each is copied to the archive **under its own
-name**, its size and digests are computed, it is read back, classified by `include/lfa/classes.yaml`, and
-travels with others in a parcel: registered in Rucio, and brought to whoever the policies say, where
-`deliver_<endpoint>` publishes it. An object is seen at a place only once its parcel is published there
-(`dbb.lfa_available`). An object that no class names is replicated all the same; `dbb lfa classes` tells.
+Objects are announced by events (`dbb lfa consume` keeps them and wakes this DAG within seconds), and found by
+listing the last two days' folders every ten minutes; `lfa_efd_query` and `lfa_bucket_listing` find the rest.
+Each is copied to the archive **under its own name**, computed, read back, classified by
+`include/lfa/classes.yaml`, and travels with others in a parcel: registered in Rucio, served by Butler where its
+class says so, and brought to whoever the policies say, where `deliver_<endpoint>` publishes it; only then is it
+seen there (`dbb.lfa_available`). One that no class names is replicated all the same; `dbb lfa classes` tells.
 
 A run may be repeated at any time: what is done is not done again.
 
@@ -14,8 +14,8 @@ A run may be repeated at any time: what is done is not done again.
 - `day_obs`: the day whose objects are listed, e.g. `20261121`; empty for today and yesterday.
 
 ### When it is red
-Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). An object
-that is *refused* or *absent* does not turn a run red: `dbb lfa list --state refused` names it.
+Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). An object that
+is *refused* or *absent* does not turn a run red: `dbb quarantine list` and `dbb lfa list` name it.
 
 ### Backfill
 Trigger it with `day_obs` for each day whose objects may have been missed.
@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
 
 from dbb.operators.archive import RegisterInRucio
 from dbb.operators.endpoints import PublishAtEndpoint
-from dbb.operators.lfa import CopyObjects, LookForObjects, SealIntoParcels
+from dbb.operators.lfa import CopyObjects, LookForObjects, SealIntoParcels, announced_objects
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
@@ -40,7 +40,9 @@ with DAG(
     dag_id="lfa_replication",
     description="Bring the objects of the Large File Annex to the archive and beyond.",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("*/10 * * * *", timezone="UTC"), assets=announced_objects()
+    ),
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,  # a run that was missed is made good by the next one
     max_active_runs=1,
@@ -53,7 +55,7 @@ with DAG(
             description="The day whose objects are listed; empty for today and yesterday.",
         ),
     },
-    tags=[Tag.LFA],
+    tags=[Tag.LFA, Tag.LIVE],
 ):
     look = LookForObjects(
         task_id="look_for_objects", day_obs="{{ params.day_obs }}", queue=archive.queue

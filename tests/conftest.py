@@ -8,3 +8,11 @@ pytest.register_assert_rewrite(
     "support.conformance_ledger",
     "support.conformance_store",
 )
+
+
+@pytest.fixture
+def mock_kafka():
+    """Give a broker that lives in this process, reachable by others."""
+    from support.kafka import MockKafka
+
+    return MockKafka()

@@ -8,6 +8,7 @@
     │   ├── CatalogUnavailable      catalog-unavailable
     │   ├── RepositoryUnavailable   repository-unavailable
     │   ├── LedgerUnavailable       ledger-unavailable
+    │   ├── EfdUnavailable          efd-unavailable
     │   └── AirflowUnavailable      airflow-unavailable
     ├── Damaged              quarantine this copy, fetch another
     │   ├── MissingCopy             missing-copy
@@ -27,6 +28,7 @@
     │   ├── ExpectationFailed       expectation-failed
     │   ├── PoisonEvent             poison-event
     │   ├── LfaEventUnusable        lfa-event-unusable
+    │   ├── LfaNotIngested          lfa-not-ingested
     │   └── IngestRefused           ingest-refused
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
@@ -155,6 +157,18 @@ class LedgerUnavailable(Transient):
     def for_cause(cls, cause: object) -> Self:
         """Name the cause; the database's address stays out of messages (it may hold a secret)."""
         return cls(f"The ledger database does not answer: {cause}.")
+
+
+class EfdUnavailable(Transient):
+    """Report an EFD (InfluxDB) that cannot be reached, or whose answer is an error or is cut off."""
+
+    code = "efd-unavailable"
+    next_action = "None: the same window is asked for again. Look at the EFD if it lasts."
+
+    @classmethod
+    def for_query(cls, url: str, cause: object) -> Self:
+        """Name the address and the cause."""
+        return cls(f"The EFD does not answer well: {cause}.", url)
 
 
 class AirflowUnavailable(Transient):
@@ -347,14 +361,29 @@ class LfaEventUnusable(BrokenContract):
     """Report an event of the Large File Annex that names no object."""
 
     code = "lfa-event-unusable"
-    next_action = (
-        "None, if the object comes later: the daily listing finds it. Else ask its producer."
-    )
+    next_action = "`dbb events list --state poison` shows it; ask its producer for the object."
 
     @classmethod
     def for_event(cls, topic: str, why: object) -> Self:
         """Name the topic and what is wrong."""
         return cls(f"The event names no object: {why}.", topic)
+
+    @classmethod
+    def for_bucket(cls, source: str, bucket: str, ours: str) -> Self:
+        """Name the bucket of the object and the one that we copy from."""
+        return cls(f"Its object is in bucket {bucket[:80]!a}, and ours is {ours}.", source)
+
+
+class LfaNotIngested(BrokenContract):
+    """Report an object that should be a Butler dataset and does not say which."""
+
+    code = "lfa-not-ingested"
+    next_action = "It is kept and replicated. Mend include/lfa/classes.yaml, or tell its producer."
+
+    @classmethod
+    def for_object(cls, key: str, why: object) -> Self:
+        """Name the object and what is missing."""
+        return cls(f"The object is no Butler dataset: {why}.", key)
 
 
 class IngestRefused(BrokenContract):

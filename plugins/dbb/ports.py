@@ -33,11 +33,20 @@ READ_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """Describe a file as a listing shows it: its name below the root, size and time (UTC)."""
+    """Describe a file as a listing shows it: its name below the root, size and time (UTC).
+
+    ``tag`` is what changes when the bytes do, where the store has such a thing (S3's ETag).
+    """
 
     name: str
     size_bytes: int
     modified_at: dt.datetime
+    tag: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """Give what tells this version of the file from others."""
+        return f"{self.size_bytes} {self.tag or self.modified_at.isoformat()}"
 
 
 class Writer(Protocol):

@@ -19,6 +19,7 @@ from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.model.kind import Kind
+from dbb.model.lfa_classes import LfaDataset
 from dbb.model.sidecar import Sidecars
 from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
@@ -26,6 +27,8 @@ from dbb.settings import Settings
 if TYPE_CHECKING:
     from dbb.hooks.broken import SqlBrokenRows
     from dbb.hooks.buffers import SqlBufferRows
+    from dbb.hooks.lfa import SqlLfaObjects
+    from dbb.hooks.lfa_efd import EfdEvents
     from dbb.hooks.losses import SqlLosses
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.rucio_catalog import RucioCatalog
@@ -153,17 +156,49 @@ def open_oods(settings: Settings) -> Oods:
     )
 
 
+def open_objects(settings: Settings) -> SqlLfaObjects:
+    """Open what is known of the objects of the Large File Annex."""
+    from dbb.hooks.lfa import SqlLfaObjects  # noqa: PLC0415 - the annex alone
+
+    return SqlLfaObjects(open_ledger(settings, "lfa"), SystemClock())
+
+
 def open_annex(settings: Settings) -> Annex:
     """Open the Large File Annex: the summit's bucket and what is known of its objects."""
-    from dbb.hooks.lfa import SqlLfaObjects, load_classes  # noqa: PLC0415 - the annex alone
+    from dbb.hooks.lfa_classes import load_classes  # noqa: PLC0415 - the annex alone
     from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
 
-    url = settings.value("DBB_STORE_LFA")
+    def describe(store: Store, name: str, key: str, dataset: LfaDataset, /) -> Sidecars:
+        from dbb.hooks.lfa_datasets import describe_object  # noqa: PLC0415 - a slow import
+
+        return describe_object(store, name, key, dataset)
+
+    classes, datasets = load_classes(settings.include / "lfa" / "classes.yaml")
     return Annex(
-        source=open_store(url),
+        source=open_store(settings.value("DBB_STORE_LFA")),
         bucket=settings.environment.get("DBB_LFA_BUCKET", "rubinobs-lfa-cp"),
-        objects=SqlLfaObjects(open_ledger(settings, "lfa"), SystemClock()),
-        classes=load_classes(settings.include / "lfa" / "classes.yaml"),
+        objects=open_objects(settings),
+        inbox=open_inbox(settings),
+        classes=classes,
+        datasets=datasets,
+        describe=describe,
+    )
+
+
+def open_efd(settings: Settings) -> EfdEvents | None:
+    """Open the EFD's events of the annex; None where no EFD is set."""
+    from dbb.hooks.influx import Influx  # noqa: PLC0415 - the EFD alone
+    from dbb.hooks.lfa_efd import EfdEvents  # noqa: PLC0415 - the EFD alone
+
+    if not settings.environment.get("DBB_EFD_URL"):
+        return None
+    return EfdEvents(
+        Influx(
+            settings.value("DBB_EFD_URL"),
+            settings.environment.get("DBB_EFD_DATABASE", "efd"),
+            settings.environment.get("DBB_EFD_USER", ""),
+            settings.environment.get("DBB_EFD_PASSWORD", ""),
+        )
     )
 
 

@@ -12,26 +12,21 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-FILES = (
-    *DAG_IDS,
-    "deliver.py",
-    "parcel_transfer.py",
-    "lfa_replication.py",
-    "archive_scrub.py",
-    "buffer_watch.py",
-    "repair.py",
-)
+OTHERS = {
+    "parcel_transfer": "parcel_transfer.py",
+    "lfa_replication": "lfa_replication.py",
+    "lfa_efd_query": "lfa_backstops.py",
+    "lfa_bucket_listing": "lfa_backstops.py",
+    "archive_scrub": "archive_scrub.py",
+    "buffer_watch": "buffer_watch.py",
+    "repair": "repair.py",
+}
+"""The other DAGs, and the file of each."""
+
+FILES = (*DAG_IDS, "deliver.py", *OTHERS.values())
 """Every file of ``dags/``."""
 
-ALL = (
-    *DAG_IDS.values(),
-    *DELIVERIES,
-    "parcel_transfer",
-    "lfa_replication",
-    "archive_scrub",
-    "buffer_watch",
-    "repair",
-)
+ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS)
 
 POOLS = {"archive_scrub": "audit"}
 """The pools of the DAGs that do not share tonight's."""
@@ -100,11 +95,7 @@ def test_every_file_is_accounted_for(dags, request):
     assert {name: dag["file"] for name, dag in dags.items()} == {
         **{name: file for file, name in DAG_IDS.items()},
         **dict.fromkeys(DELIVERIES, "deliver.py"),
-        "parcel_transfer": "parcel_transfer.py",
-        "lfa_replication": "lfa_replication.py",
-        "archive_scrub": "archive_scrub.py",
-        "buffer_watch": "buffer_watch.py",
-        "repair": "repair.py",
+        **OTHERS,
     }
 
 
@@ -250,3 +241,8 @@ def test_the_partition_key_is_the_night_that_has_just_ended(run_airflow_code, re
     assert scheduled == "2026-11-22T12:30:00+00:00 20261121"
     assert whole == "20261121 20261122 20261123"
     assert short == "20261121 20261122"
+
+
+def test_the_annex_is_woken_by_objects_and_by_the_clock(dags):
+    assert dags["lfa_replication"]["timetable"] == "AssetOrTimeSchedule"
+    assert {dags[name]["runs"] for name in OTHERS} == {1}

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import json
+import secrets
 import time
 import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from lsst.daf.butler import Butler
 
 from dbb.flows.copies import count_copies, look_for_copies
-from dbb.flows.lfa import announce, copy_objects, find_objects, seal_parcels
+from dbb.flows.lfa import announce
+from dbb.flows.lfa_copying import copy_objects, find_objects
+from dbb.flows.lfa_sealing import seal_parcels
 from dbb.flows.parcels import take_parcels
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
@@ -120,12 +127,12 @@ def test_permanent_files_have_a_second_copy_in_france(environment, backbone):
 
 def test_an_object_keeps_its_own_name_through_rucio(environment, settings, backbone):
     token = uuid.uuid4().hex[:8]
-    key = f"FiberSpectrograph:Broad/fits/2026/11/21/Fiber:{token}_2026-11-21T23:01:02.fits"
+    key = f"DREAM:1/dream/2026/11/21/DREAM:{token}_2026-11-21T23:01:02.fits"
     annex = open_annex(settings)
     place = folder(environment, "LFA") / key
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"SIMPLE")
-    topic = "lsst.sal.FiberSpectrograph.logevent_largeFileObjectAvailable"
+    topic = "lsst.sal.DREAM.logevent_largeFileObjectAvailable"
     url = f"https://s3.example.org/{annex.bucket}/{key}"
     assert announce(annex, [Announcement.of_event(topic, {"url": url})]) == 1
     copy_objects(backbone, annex, find_objects(annex))
@@ -134,3 +141,27 @@ def test_an_object_keeps_its_own_name_through_rucio(environment, settings, backb
     assert (folder(environment, "FRDF") / "lfa" / key).read_bytes() == b"SIMPLE"
     (found,) = annex.objects.by_key([key])
     assert backbone.ledger.deliveries([found.unit])[found.unit, "frdf"].state is State.PUBLISHED
+
+
+def test_a_spectrum_of_the_annex_is_served_wherever_it_comes(environment, settings, backbone):
+    annex = open_annex(settings)
+    image = io.BytesIO()
+    fits.PrimaryHDU(np.arange(6, dtype=np.int16)).writeto(image)
+    began = dt.datetime(2026, 11, 21, 14) + dt.timedelta(seconds=secrets.randbelow(70_000))  # noqa: DTZ001 - TAI
+    leaf = f"FiberSpectrograph:Red_{began.isoformat()}.fits"
+    key = f"FiberSpectrograph:Red/fits/2026/11/21/{leaf}"
+    place = folder(environment, "LFA") / key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(image.getvalue())
+    topic = "lsst.sal.FiberSpectrograph.logevent_largeFileObjectAvailable"
+    url = f"s3://{annex.bucket}/{key}"
+    announce(annex, [Announcement.of_event(topic, {"url": url})])
+    copy_objects(backbone, annex, find_objects(annex))
+    bring(backbone, environment, seal_parcels(backbone, annex))
+    (found,) = annex.objects.by_key([key])
+    for name in ("usdf", "frdf"):
+        root = settings.resolve(settings.endpoint(name).butler)
+        with Butler.from_config(root) as butler:
+            ref = butler.get_dataset(uuid.UUID(found.dataset_id))
+            assert (ref.datasetType.name, ref.run) == ("rawSpectrum", "FiberSpec/raw/all")
+            assert butler.get(ref)[0].data.tolist() == list(range(6))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import threading
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
-from dbb.errors import Transient
+from dbb.errors import LfaEventUnusable, Transient
 from dbb.flows.lfa import announce
 from dbb.model.day_obs import DayObs
 from dbb.model.lfa import Announcement, LfaObject
@@ -44,7 +42,14 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     consume.add_argument("--brokers", required=True, help="bootstrap servers, host:port,…")
     consume.add_argument("--topic", action="append", required=True, help="may be repeated")
     consume.add_argument("--group", default="dbb-lfa", help="the consumer group (dbb-lfa)")
-    consume.add_argument("--schema", type=Path, help="the events' Avro schema; JSON without it")
+    consume.add_argument(
+        "--schema",
+        action="append",
+        default=[],
+        metavar="[NUMBER=]FILE",
+        help="an Avro schema of events, with its number in the registry; may be repeated",
+    )
+    consume.add_argument("--registry", default="", help="the schema registry's address")
     parsers["announce"].add_argument("--url", required=True, help="s3://bucket/key or https://…")
     parsers["list"].add_argument("--day-obs", metavar="DAY_OBS", help="only of this day")
     parsers["list"].add_argument("--state", choices=STATES, default="", help="only in this state")
@@ -61,7 +66,8 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _consume(context: Context, annex: Annex, given: argparse.Namespace) -> Exit:
-    from dbb.hooks.lfa import KafkaLfaEvents  # noqa: PLC0415 - this action alone
+    from dbb.hooks.avro_events import EventDecoder  # noqa: PLC0415 - this action alone
+    from dbb.hooks.lfa_events import KafkaLfaEvents  # noqa: PLC0415 - this action alone
 
     over = threading.Event()
 
@@ -70,10 +76,10 @@ def _consume(context: Context, annex: Annex, given: argparse.Namespace) -> Exit:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    schema = json.loads(given.schema.read_text()) if given.schema else None
+    decoder = EventDecoder.of_files(given.schema, given.registry)
     while not over.is_set():
         # After a failure a new consumer begins where the last acknowledgement was.
-        events = KafkaLfaEvents(given.brokers, given.topic, given.group, annex, schema)
+        events = KafkaLfaEvents(given.brokers, given.topic, given.group, annex, decoder)
         try:
             while not over.is_set():
                 events.take()
@@ -87,9 +93,11 @@ def _consume(context: Context, annex: Annex, given: argparse.Namespace) -> Exit:
 
 def _announce(context: Context, annex: Annex, given: argparse.Namespace) -> Exit:
     found = Announcement.of_event("operator", {"url": given.url}, "operator")
+    if found.bucket != annex.bucket:
+        raise LfaEventUnusable.for_bucket("operator", found.bucket, annex.bucket)
     new = announce(annex, [found])
     context.output.document({"schema": "dbb-lfa-announced/1", "key": found.key, "new": new})
-    context.output.say(f"{found.key} is {'noted' if new else 'known, or of another bucket'}.")
+    context.output.say(f"{found.key} is {'noted' if new else 'known, and is looked for again'}.")
     return Exit.WELL if new else Exit.FINDINGS
 
 
@@ -145,6 +153,8 @@ def _json(each: LfaObject) -> dict[str, object]:
         "reason": each.reason,
         "bytes": each.size_bytes,
         "sha256": each.sha256,
+        "md5": each.md5,
+        "dataset_id": each.dataset_id,
         "unit": each.unit,
         "announced_at": each.announced_at.isoformat(timespec="milliseconds"),
     }

@@ -1,51 +1,20 @@
-"""The annex's table of objects, its table of classes, and its events from Kafka."""
+"""The annex's table of objects, in the ledger's database."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import logging
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import fastavro
-from confluent_kafka import Consumer, KafkaException
 from sqlalchemy import Row
 
-from dbb.documents import build, read_document
-from dbb.errors import CatalogUnavailable, DbbError, LfaEventUnusable, PolicyUnreadable
-from dbb.flows.lfa import Annex, announce
+from dbb.errors import DbbError
 from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.sql import statement, to_time
-from dbb.model import strict_json
 from dbb.model.digest import Digest
-from dbb.model.lfa import REPLICATE, Announcement, LfaClass, LfaObject
+from dbb.model.lfa import Announcement, LfaObject
 from dbb.ports import Clock
-
-log = logging.getLogger(__name__)
-
-EVENT = "logevent_largeFileObjectAvailable"
-BATCH = 500
-
-
-def load_classes(path: Path) -> tuple[LfaClass, ...]:
-    """Read the table of classes.
-
-    Raises
-    ------
-    PolicyUnreadable
-        If it is not what it should be.
-    """
-    document = read_document(path)
-    rows = document.get("classes")
-    if set(document) != {"classes"} or not isinstance(rows, list):
-        raise PolicyUnreadable.for_file(path.name, "it is no list of `classes`")
-    classes = tuple(build(LfaClass, row, f"{path.name}: {row}") for row in rows)
-    for each in classes:
-        if each.action != REPLICATE:
-            raise PolicyUnreadable.for_file(path.name, f"{each.action!r} is no action")
-    return classes
 
 
 class SqlLfaObjects:
@@ -56,45 +25,115 @@ class SqlLfaObjects:
         self._clock = clock
 
     def announce(self, found: Iterable[tuple[Announcement, str, bool]]) -> int:
-        """Note objects with their action; those that are known stay as they are."""
+        """Note objects with their action; count the new. What events declare is kept."""
         now = self._clock.now()
-        rows = {
-            each.key: dataclasses.asdict(each) | {"action": action, "is_known": known, "at": now}
-            for each, action, known in found
-        }
+        rows = [
+            (each, dataclasses.asdict(each) | {"action": action, "is_known": known, "at": now})
+            for each, action, known in sorted(found, key=lambda one: one[0].key)  # no deadlock
+        ]
+        new = 0
         with self._ledger.transaction() as connection:
-            note = statement("lfa/announce")
-            return sum(connection.execute(note, rows[key]).rowcount for key in sorted(rows))
+            for each, row in rows:
+                is_new = connection.execute(statement("lfa/announce"), row).rowcount
+                if not is_new and each.source != "listing":
+                    connection.execute(statement("lfa/merge"), row)
+                new += is_new
+            for folder in sorted({each.folder for each, _ in rows} - {""}):
+                connection.execute(statement("lfa/note_folder"), {"folder": folder})
+        return new
 
-    def in_state(self, state: str, most: int) -> list[LfaObject]:
-        """Read objects in one state, oldest first."""
-        return [_object(row) for row in self._ledger.rows("lfa/in_state", state=state, most=most)]
+    def note_stamps(self, stamps: Mapping[str, str]) -> int:
+        """Compare what a listing shows with what was copied; count the objects that differ."""
+        if not stamps:
+            return 0
+        waiting, other = [], []
+        for row in self._ledger.rows("lfa/stamps", keys=list(stamps)):
+            stamp = stamps[row.key]
+            if row.state == "announced" or (row.state == "refused" and row.stamp != stamp):
+                waiting.append(row.key)
+            elif row.state in ("checked", "sealed") and row.stamp != stamp:
+                if row.stamp == "" and stamp.startswith(f"{row.size_bytes} "):
+                    self._change("lfa/adopt", key=row.key, stamp=stamp)
+                else:
+                    other.append(row.key)
+        if waiting:
+            self._change("lfa/look_now", keys=waiting, at=self._clock.now())
+        if other:
+            self._change("lfa/doubt", keys=other, doubt="it is another version at its source")
+        return len(other)
+
+    def folders(self) -> list[str]:
+        """List the folders above the date in keys."""
+        return [row.folder for row in self._ledger.rows("lfa/folders")]
+
+    def due(self, most: int) -> list[LfaObject]:
+        """Read objects that are to be looked for now; those whose turn came first, first."""
+        return self._read("lfa/due", now_at=self._clock.now(), most=most)
+
+    def doubtful(self, most: int) -> list[LfaObject]:
+        """Read objects that were copied and are to be compared with their source."""
+        return self._read("lfa/doubtful", most=most)
+
+    def loose(self, most: int) -> list[LfaObject]:
+        """Read objects that are checked and have no parcel yet, oldest first."""
+        return self._read("lfa/loose", most=most)
 
     def by_key(self, keys: Sequence[str]) -> list[LfaObject]:
         """Read objects by key."""
-        found = self._ledger.rows("lfa/by_key", keys=list(keys)) if keys else []
-        return [_object(row) for row in found]
+        return self._read("lfa/by_key", keys=list(keys)) if keys else []
 
     def of_day(self, day_obs: int, state: str) -> list[LfaObject]:
         """Read a day's objects; 0 is any day, an empty state any."""
-        found = self._ledger.rows("lfa/of_day", day_obs=day_obs, state=state)
-        return [_object(row) for row in found]
+        return self._read("lfa/of_day", day_obs=day_obs, state=state)
 
-    def check(self, key: str, digest: Digest) -> None:
-        """Record what an object's bytes are."""
+    def of_unit(self, unit: str) -> list[LfaObject]:
+        """Read the objects of a parcel, by key."""
+        return self._read("lfa/of_unit", unit=unit)
+
+    def units_to_seal(self) -> list[str]:
+        """Name the parcels that have objects which are not sealed."""
+        return [row.unit for row in self._ledger.rows("lfa/units_to_seal")]
+
+    def newest(self) -> dt.datetime | None:
+        """Say when the last of the objects was announced that wait to be copied."""
+        (row,) = self._ledger.rows("lfa/newest")
+        return None if row.newest is None else to_time(row.newest)
+
+    def check(self, each: LfaObject, digest: Digest, md5: str, stamp: str) -> None:
+        """Record what an object's bytes are, and what its source said of it."""
         self._change(
-            "lfa/check", key=key, size_bytes=digest.size_bytes, sha256=digest.sha256,
-            adler32=digest.adler32, crc32c=digest.crc32c, at=self._clock.now(),
+            "lfa/check", **_known(each), size_bytes=digest.size_bytes, sha256=digest.sha256,
+            adler32=digest.adler32, crc32c=digest.crc32c, md5=md5, stamp=stamp,
+            at=self._clock.now(),
         )  # fmt: skip
 
-    def refuse(self, key: str, error: DbbError) -> None:
-        """Record why an object is refused."""
-        now = self._clock.now()
-        self._change("lfa/refuse", key=key, code=error.code, reason=error.message, at=now)
+    def refuse(self, each: LfaObject, error: DbbError, stamp: str, due_at: dt.datetime) -> None:
+        """Record why an object is refused, and when it is looked at again."""
+        self._change(
+            "lfa/refuse", **_known(each), code=error.code, reason=error.message, stamp=stamp,
+            due_at=due_at, at=self._clock.now(),
+        )  # fmt: skip
 
-    def wait(self, key: str, error: DbbError) -> None:
-        """Record why an announced object does not go on."""
-        self._change("lfa/wait", key=key, code=error.code, reason=error.message)
+    def wait(self, key: str, error: DbbError | None, due_at: dt.datetime) -> None:
+        """Record why an object does not go on, if there is news, and when it is looked for next."""
+        self._change("lfa/wait", key=key, due_at=due_at, **_why(error))
+
+    def send_back(self, key: str, error: DbbError) -> None:
+        """Have an object copied again whose copy was found damaged before it was sealed."""
+        self._change("lfa/send_back", key=key, at=self._clock.now(), **_why(error))
+
+    def settle(self, each: LfaObject, md5: str, stamp: str) -> None:
+        """Say that an object was compared with its source."""
+        self._change("lfa/settle", **_known(each), md5=md5, stamp=stamp)
+
+    def note_dataset(self, key: str, dataset_id: str, error: DbbError | None) -> None:
+        """Record which Butler dataset an object is, or why it is none."""
+        self._change("lfa/note_dataset", key=key, dataset_id=dataset_id, **_why(error))
+
+    def holders(self, dataset_ids: Sequence[str]) -> dict[str, str]:
+        """Name the objects that are Butler datasets, by the datasets' ids."""
+        rows = self._ledger.rows("lfa/holders", dataset_ids=list(dataset_ids))
+        return {row.dataset_id: row.key for row in rows}
 
     def assign(self, keys: Sequence[str], unit: str) -> None:
         """Say which parcel objects will travel in; those that have one keep it."""
@@ -104,9 +143,31 @@ class SqlLfaObjects:
         """Say that a parcel is made."""
         self._change("lfa/seal", unit=unit, at=self._clock.now())
 
+    def efd_asked_until(self, cursor: str) -> dt.datetime | None:
+        """Say up to when an EFD was asked."""
+        rows = self._ledger.rows("lfa/efd_until", cursor=cursor)
+        return to_time(rows[0].until_at) if rows else None
+
+    def note_efd_asked(self, cursor: str, until: dt.datetime) -> None:
+        """Record up to when an EFD was asked; an earlier time changes nothing."""
+        self._change("lfa/efd_asked", cursor=cursor, until_at=until)
+
+    def _read(self, name: str, **parameters: Any) -> list[LfaObject]:
+        return [_object(row) for row in self._ledger.rows(name, **parameters)]
+
     def _change(self, name: str, **parameters: Any) -> None:
         with self._ledger.transaction() as connection:
             connection.execute(statement(name), parameters)
+
+
+def _known(each: LfaObject) -> dict[str, Any]:
+    return {
+        "key": each.key, "known_bytes": each.declared_bytes, "known_md5": each.declared_md5
+    }  # fmt: skip
+
+
+def _why(error: DbbError | None) -> dict[str, str]:
+    return {"code": error.code if error else "", "reason": error.message if error else ""}
 
 
 def _object(row: Row[Any]) -> LfaObject:
@@ -114,100 +175,3 @@ def _object(row: Row[Any]) -> LfaObject:
     values["announced_at"] = to_time(row.announced_at)
     values["is_known"] = bool(row.is_known)
     return LfaObject(**values)
-
-
-class KafkaLfaEvents:
-    """Take events ``largeFileObjectAvailable`` from Kafka: kept first, acknowledged after.
-
-    Parameters
-    ----------
-    brokers, topics, group
-        Where they are, and who we are there.
-    annex
-        What is told of them.
-    schema
-        The Avro schema of an event, as its producers registered it; None for events in JSON.
-    """
-
-    def __init__(
-        self,
-        brokers: str,
-        topics: Sequence[str],
-        group: str,
-        annex: Annex,
-        schema: dict[str, Any] | None = None,
-    ) -> None:
-        self._annex = annex
-        self._schema = fastavro.parse_schema(schema) if schema else None
-        self._brokers = brokers
-        self.unusable = 0
-        """How many events could not be used since this began; the listing finds their objects."""
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": brokers,
-                "group.id": group,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-            }
-        )
-        self._consumer.subscribe(list(topics))
-
-    def take(self, timeout_s: float = 1.0) -> int:
-        """Keep one batch and acknowledge it; give the number of its messages.
-
-        Raises
-        ------
-        CatalogUnavailable
-            If Kafka does not answer.
-        LedgerUnavailable
-            If the batch cannot be kept: it comes again after a restart.
-        """
-        try:
-            messages = self._consumer.consume(BATCH, timeout_s)
-            found = []
-            for message in messages:
-                _raise(message.error())
-                found += self._read(str(message.topic()), message.value() or b"")
-            announce(self._annex, found)
-            if messages:
-                self._consumer.commit(asynchronous=False)
-        except KafkaException as error:
-            raise CatalogUnavailable.for_call(f"Kafka at {self._brokers}", error) from error
-        return len(messages)
-
-    def _read(self, topic: str, data: bytes) -> list[Announcement]:
-        try:
-            return [Announcement.of_event(topic, decode_event(topic, data, self._schema))]
-        except LfaEventUnusable as error:
-            self.unusable += 1
-            log.warning("action=lfa-event code=%s reason=%s", error.code, error.message)
-            return []
-
-    def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
-
-
-def _raise(error: Any) -> None:
-    if error is not None:
-        raise KafkaException(error)
-
-
-def decode_event(topic: str, data: bytes, schema: Any) -> dict[str, Any]:
-    """Read an event: Avro in Confluent's form (a zero, the schema's number), or JSON.
-
-    Raises
-    ------
-    LfaEventUnusable
-        If it is neither.
-    """
-    try:
-        if schema is not None and data[:1] == b"\0":
-            fields: Any = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema, None)
-        else:
-            fields = strict_json.parse(data, topic)
-    except (DbbError, ValueError, LookupError, EOFError, TypeError, StopIteration) as error:
-        raise LfaEventUnusable.for_event(topic, f"it cannot be decoded: {error}") from None
-    if not isinstance(fields, dict):
-        raise LfaEventUnusable.for_event(topic, "it is no record")
-    return fields

@@ -75,7 +75,9 @@ class S3Store:
         head = self._head(found_name(name))
         if head is None:
             return None
-        return StoredFile(name, head["ContentLength"], _utc(head["LastModified"]))
+        return StoredFile(
+            name, head["ContentLength"], _utc(head["LastModified"]), head.get("ETag", "")
+        )
 
     @contextmanager
     def open(self, name: str, *, cold: bool = False) -> Iterator[BinaryIO]:
@@ -157,7 +159,8 @@ class S3Store:
                     name = item["Key"].removeprefix(self.prefix)
                     # A name that ends with a slash stands for an empty folder in some tools.
                     if not name.endswith("/") and not any(map(is_hidden, name.split("/"))):
-                        yield StoredFile(name, item["Size"], _utc(item["LastModified"]))
+                        tag = item.get("ETag", "")
+                        yield StoredFile(name, item["Size"], _utc(item["LastModified"]), tag)
 
     def _place(self, name: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + name}

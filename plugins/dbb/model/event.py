@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from dbb.errors import BadDayObs, BadDocument, PoisonEvent, UnsafeName
+from dbb.errors import BadDayObs, BadDocument, DbbError, PoisonEvent, UnsafeName
 from dbb.model import strict_json
 from dbb.model.exposure import Unit
 from dbb.model.kind import Kind
@@ -95,9 +95,9 @@ def read_event(data: bytes, source: str) -> Event | None:
         document = strict_json.parse(data, source, max_bytes=MAX_EVENT_BYTES)
         return _understand(document, data, source)
     except BadDocument as error:
-        return _poison(data, source, PoisonEvent.for_event(source, error.message))
+        return poison(data, PoisonEvent.for_event(source, error.message), source)
     except PoisonEvent as error:
-        return _poison(data, source, error)
+        return poison(data, error, source)
 
 
 def _understand(document: Any, data: bytes, source: str) -> Event | None:
@@ -138,7 +138,8 @@ def _identity(payload: dict[str, Any]) -> str:
     return hashlib.sha256(repr(words).encode()).hexdigest()
 
 
-def _poison(data: bytes, source: str, error: PoisonEvent) -> Event:
+def poison(data: bytes, error: DbbError, source: str) -> Event:
+    """Make an event of what cannot be used, so that it is kept with the reason."""
     text = data[: KEPT_OF_POISON * 2].decode("utf-8", "backslashreplace").replace("\0", "\\0")
     return Event(
         event_id=hashlib.sha256(data).hexdigest(),

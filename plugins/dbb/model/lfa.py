@@ -6,12 +6,11 @@ that of the key; a size may be negative; a MIME type may be ``YAML``. So what ca
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from dbb.errors import BadDayObs, LfaEventUnusable
 from dbb.model.day_obs import DayObs
@@ -36,6 +35,11 @@ _SUFFIXES = {
     "parq": "application/vnd.apache.parquet",
     "parquet": "application/vnd.apache.parquet",
 }
+_DATE = re.compile(r"/(\d{4})/(\d{2})/(\d{2})/", re.ASCII)
+MAX_BYTES = 2**63 - 1
+"""The largest size that a database keeps."""
+MAX_KEY_BYTES = 1024 + 64
+"""S3's longest key and bucket."""
 UNKNOWN_MIME = "application/octet-stream"
 
 
@@ -97,41 +101,84 @@ class Announcement:
         bucket, key = _place(topic, url)
         parts = topic.split(".")
         size, md5 = fields.get("byteSize"), str(fields.get("checkSum") or "").lower()
+        is_size = isinstance(size, int) and not isinstance(size, bool) and 0 < size <= MAX_BYTES
         return cls(
             bucket=bucket,
             key=key,
-            csc=parts[-2] if len(parts) > 1 else _csc_of(key),
+            csc=_plain(parts[-2]) if len(parts) > 1 else _csc_of(key),
             generator=_generator_of(key),
             mime_type=normalise_mime(str(fields.get("mimeType") or ""), key),
             day_obs=_day_of(key),
-            obs_id=str(fields.get("id") or "")[:100],
-            declared_bytes=size if isinstance(size, int) and size > 0 else None,
+            obs_id=_plain(str(fields.get("id") or "")),
+            declared_bytes=size if is_size else None,
             declared_md5=md5 if _MD5.fullmatch(md5) else "",
             source=source,
         )
 
     @classmethod
     def of_listing(cls, bucket: str, key: str) -> Self:
-        """Make an announcement of an object that nobody announced."""
+        """Make an announcement of an object that nobody announced.
+
+        Raises
+        ------
+        LfaEventUnusable
+            If its key is no text that a database takes.
+        """
+        _check_key("listing", bucket, key)
         return cls(
             bucket, key, _csc_of(key), _generator_of(key), normalise_mime("", key), _day_of(key),
             source="listing",
         )  # fmt: skip
 
+    @property
+    def folder(self) -> str:
+        """Give the folder above the date in its key; empty where no store lists such a folder."""
+        match = _DATE.search(self.key)
+        folder = self.key[: match.start()] if match else ""
+        is_listed = all(
+            part and not part.startswith(".") and not part.endswith(".part")
+            for part in folder.split("/")
+        )
+        return folder if is_listed else ""
+
+    @property
+    def url(self) -> str:
+        """Give the object's URL."""
+        return f"s3://{self.bucket}/{self.key}"
+
 
 def _place(topic: str, url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    path = unquote(parts.path).lstrip("/")
-    if parts.scheme == "s3":
-        bucket, key = parts.netloc, path
-    elif parts.scheme in ("http", "https"):
-        bucket, _, key = path.partition("/")
+    """Read bucket and key: ``s3://`` has the key as it is, ``https://`` as URLs write it."""
+    scheme, colon, rest = url.partition("://")
+    scheme = scheme.lower()
+    if scheme == "s3" and colon:
+        bucket, _, key = rest.partition("/")
+    elif scheme in ("http", "https") and colon:
+        path = re.split("[?#]", rest.partition("/")[2], maxsplit=1)[0].lstrip("/")
+        try:
+            bucket, _, key = unquote(path, errors="strict").partition("/")
+        except UnicodeError:
+            raise LfaEventUnusable.for_event(topic, f"its url {url[:80]!a} is no UTF-8") from None
     else:
         raise LfaEventUnusable.for_event(topic, f"its url is {url[:80]!a}, which is no object's")
+    _check_key(topic, bucket, key)
+    return bucket, key
+
+
+def _check_key(topic: str, bucket: str, key: str) -> None:
     segments = key.split("/")
     if not bucket or not key or "\0" in key or any(part in ("", ".", "..") for part in segments):
-        raise LfaEventUnusable.for_event(topic, f"its url is {url[:80]!a}, which names no object")
-    return bucket, key
+        raise LfaEventUnusable.for_event(topic, f"{bucket[:80]!a}/{key[:80]!a} names no object")
+    try:
+        if len(f"{bucket}/{key}".encode()) > MAX_KEY_BYTES:
+            raise LfaEventUnusable.for_event(topic, f"{key[:80]!a}… is too long for a key")
+    except UnicodeEncodeError:
+        raise LfaEventUnusable.for_event(topic, f"the key {key[:80]!a} is no UTF-8") from None
+
+
+def _plain(text: str) -> str:
+    """Write text so that every database takes it: no NUL, no lone surrogate."""
+    return text[:100].encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _csc_of(key: str) -> str:
@@ -144,7 +191,7 @@ def _generator_of(key: str) -> str:
 
 
 def _day_of(key: str) -> int:
-    match = re.search(r"/(\d{4})/(\d{2})/(\d{2})/", key)
+    match = _DATE.search(key)
     try:
         return DayObs.parse("".join(match.groups())).value if match else 0
     except BadDayObs:
@@ -163,42 +210,6 @@ def normalise_mime(told: str, key: str) -> str:
         if leaf.endswith("." + ending):
             return _SUFFIXES[ending]
     return UNKNOWN_MIME
-
-
-@dataclass(frozen=True, slots=True)
-class LfaClass:
-    """Say what becomes of the objects of a class; ``*`` stands for anything.
-
-    Parameters
-    ----------
-    csc, generator, mime_type
-        Which objects.
-    action
-        ``replicate``: kept and copied under their own name.
-    """
-
-    csc: str
-    generator: str
-    mime_type: str
-    action: str
-
-    def fits(self, found: Announcement) -> bool:
-        """Say whether an object is of this class."""
-        pairs = ((found.csc, self.csc), (found.generator, self.generator))
-        return all(fnmatch.fnmatchcase(*pair) for pair in pairs) and fnmatch.fnmatchcase(
-            found.mime_type, self.mime_type
-        )
-
-
-REPLICATE = "replicate"
-
-
-def classify(classes: Sequence[LfaClass], found: Announcement) -> tuple[str, bool]:
-    """Give the action for an object, and whether a class names it."""
-    for each in classes:
-        if each.fits(found):
-            return each.action, True
-    return REPLICATE, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +236,7 @@ class LfaObject:
     crc32c: str
     unit: str
     announced_at: Any
+    md5: str
+    stamp: str
+    doubt: str
+    dataset_id: str

@@ -1,4 +1,4 @@
-"""The steps of the Large File Annex: look, copy, seal into parcels."""
+"""The steps of the Large File Annex: look, copy, seal into parcels; and those that look elsewhere."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk import Asset, AssetWatcher, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
-from dbb.flows.lfa import copy_objects, find_objects, list_bucket, open_units, seal_parcels
+from dbb.flows.lfa_copying import copy_objects, find_objects
+from dbb.flows.lfa_efd import ask_efd, ask_window
+from dbb.flows.lfa_listing import list_bucket, list_day
+from dbb.flows.lfa_sealing import open_units, seal_parcels
 from dbb.model.day_obs import DayObs
 from dbb.operators.backbone_operator import open_for_run
 from dbb.operators.chunks import as_airflow_maps, cut
 from dbb.settings import Settings
+from dbb.triggers.annex import AnnexTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +39,15 @@ def open_annex() -> Annex:
     return wired(Settings.load())
 
 
+def announced_objects() -> Asset:
+    """Give the asset that changes when objects are announced."""
+    return Asset(
+        name="objects announced",
+        uri="x-dbb://lfa/announced",
+        watchers=[AssetWatcher(name="announced objects", trigger=AnnexTrigger())],
+    )
+
+
 def current_days(backbone: Backbone) -> list[DayObs]:
     """Name yesterday and today."""
     now = backbone.clock.now()
@@ -42,7 +55,9 @@ def current_days(backbone: Backbone) -> list[DayObs]:
 
 
 class LookForObjects(BaseOperator):
-    """Find the objects to copy; list the bucket's days, which finds those that no event told of.
+    """Find the objects to copy; list the days' folders, which finds those that no event told of.
+
+    A run that was woken by an event lists nothing: the clock's runs do.
 
     Parameters
     ----------
@@ -61,11 +76,56 @@ class LookForObjects(BaseOperator):
         annex = open_annex()
         backbone = open_for_run(context)
         days = [DayObs.parse(self.day_obs)] if self.day_obs else current_days(backbone)
-        for day in days:
-            list_bucket(annex, day)
+        if self.day_obs or not is_woken(context):
+            for day in days:
+                list_day(annex, day)
         keys = find_objects(annex)
         log.info("action=look-for-objects objects=%d", len(keys))
         return as_airflow_maps(cut(keys, OBJECTS_IN_A_TASK))
+
+
+def is_woken(context: Context) -> bool:
+    """Say whether an event has started the run, and not the clock or a person."""
+    run_type = context["dag_run"].run_type
+    return str(getattr(run_type, "value", run_type)) == "asset_triggered"
+
+
+class ListTheBucket(BaseOperator):
+    """Note every object of the bucket, of whatever day and folder."""
+
+    def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002
+        """Call the flow."""
+        return list_bucket(open_annex())
+
+
+class AskTheEfd(BaseOperator):
+    """Note the objects of which the EFD tells.
+
+    Parameters
+    ----------
+    day_obs
+        The day to ask for; nothing for what is new since a day before the last asking.
+    """
+
+    template_fields: Sequence[str] = ("day_obs",)
+
+    def __init__(self, *, day_obs: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.day_obs = day_obs
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Call the flow; skipped where there is no EFD."""
+        from dbb.wiring import open_efd, open_objects  # noqa: PLC0415 - inside tasks only
+
+        settings = Settings.load()
+        efd = open_efd(settings)
+        if efd is None:
+            raise AirflowSkipException("DBB_EFD_URL is not set: there is no EFD to ask.")
+        if self.day_obs:
+            day = DayObs.parse(self.day_obs)
+            return ask_window(open_annex(), efd, day.begin, day.end)
+        now = open_for_run(context).clock.now()
+        return ask_efd(open_annex(), efd, open_objects(settings), now)
 
 
 class CopyObjects(BaseOperator):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 
+from dbb.errors import UnsafeName
 from dbb.model.exposure import Unit
 from dbb.web.addresses import exposure_address, night_address
 
@@ -31,7 +32,10 @@ class ExposuresOfThisChunk(BaseOperatorLink):
         units = getattr(operator, "units", None)
         if not isinstance(units, Sequence) or isinstance(units, str) or not units:
             return ""
-        first, last = Unit.parse(units[0]).obs_id, Unit.parse(units[-1]).obs_id
+        try:
+            first, last = Unit.parse(units[0]).obs_id, Unit.parse(units[-1]).obs_id
+        except UnsafeName:  # parcels have no page
+            return ""
         if first == last:
             return _below_root(exposure_address(str(first)))
         return _below_root(night_address(str(first.day_obs), str(first), str(last)))

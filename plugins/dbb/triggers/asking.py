@@ -40,6 +40,9 @@ async def ask(question: Callable[[Backbone], T]) -> T:
     Transient
         If a service does not answer; ask again later.
     """
-    return await asyncio.get_running_loop().run_in_executor(
-        _thread(), lambda: question(_backbone())
-    )
+    return await in_thread(lambda: question(_backbone()))
+
+
+async def in_thread(question: Callable[[], T]) -> T:
+    """Answer a question in the triggers' own thread."""
+    return await asyncio.get_running_loop().run_in_executor(_thread(), question)

@@ -36,6 +36,10 @@ def test_a_task_that_failed_before_it_knew_its_units_has_no_link(units):
     assert ExposuresOfThisChunk().get_link(step, ti_key=None) == ""
 
 
+def test_parcels_have_no_link_and_no_error():
+    assert chunk_link("lfa/20261121/objects-1") == ""
+
+
 def test_every_step_of_a_chunk_has_the_link_and_the_dag_knows_it_although_it_is_mapped():
     with DAG("links", schedule=None) as dag:
 

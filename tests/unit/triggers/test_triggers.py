@@ -12,7 +12,10 @@ from dbb.flows.inbox import keep_events
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.triggers import arrivals, asking, copies, inbox
+from dbb.hooks.lfa import SqlLfaObjects
+from dbb.model.lfa import Announcement
+from dbb.triggers import annex, arrivals, asking, copies, inbox
+from dbb.triggers.annex import AnnexTrigger
 from dbb.triggers.arrivals import ArrivalTrigger
 from dbb.triggers.copies import CopiesTrigger
 from dbb.triggers.inbox import InboxTrigger
@@ -215,3 +218,60 @@ def test_questions_are_answered_outside_the_event_loop(monkeypatch):
     answer = asyncio.run(asking.ask(lambda backbone: (backbone, threading.get_ident())))
     assert answer[0] == "backbone"
     assert answer[1] != main
+
+
+# -- objects of the annex ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def objects(world, monkeypatch):
+    found = SqlLfaObjects(world.ledger, world.clock)
+
+    async def ask_newest():
+        return found.newest()
+
+    monkeypatch.setattr(annex, "ask_newest", ask_newest)
+    return found
+
+
+def announce_object(world, objects, number):
+    world.clock.advance(1)
+    said = Announcement.of_listing("bucket", f"DREAM/dream/2026/11/21/{number}.fits")
+    objects.announce([(said, "replicate", True)])
+
+
+def test_the_annex_is_woken_once_for_what_was_announced_meanwhile(world, objects, between):
+    between(
+        lambda: announce_object(world, objects, 1),
+        lambda: None,
+        lambda: [announce_object(world, objects, number) for number in (2, 3)],
+        lambda: None,
+    )
+    assert len(events(AnnexTrigger(), between.enough)) == 2
+
+
+def test_an_object_that_is_known_or_copied_wakes_nobody(world, objects, between):
+    announce_object(world, objects, 1)
+    between(
+        lambda: announce_object(world, objects, 1),
+        lambda: objects.wait("DREAM/dream/2026/11/21/1.fits", None, world.clock.now()),
+    )
+    assert len(events(AnnexTrigger(), between.enough)) == 1
+
+
+def test_the_annex_is_looked_at_again_after_an_outage(world, objects, between, monkeypatch):
+    announce_object(world, objects, 1)
+    real = annex.ask_newest
+
+    async def down():
+        raise LedgerUnavailable.for_cause("connection refused")
+
+    monkeypatch.setattr(annex, "ask_newest", down)
+    between(lambda: monkeypatch.setattr(annex, "ask_newest", real), lambda: None)
+    assert len(events(AnnexTrigger(), between.enough)) == 1
+
+
+def test_the_triggerer_makes_the_annexs_trigger_anew(objects):  # noqa: ARG001
+    path, arguments = AnnexTrigger(poll_s=1, rest_s=2).serialize()
+    assert path == "dbb.triggers.annex.AnnexTrigger"
+    assert AnnexTrigger(**arguments).serialize()[1] == {"poll_s": 1, "rest_s": 2}

@@ -1,0 +1,2 @@
+-- List the folders above the date in keys.
+select folder from lfa_folder order by folder

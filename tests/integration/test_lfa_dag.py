@@ -1,0 +1,139 @@
+"""The annex's DAG on real Airflow, woken by an object that is announced."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from dbb.flows.lfa import announce
+from dbb.model.delivery import State
+from dbb.model.lfa import Announcement
+from dbb.settings import Settings
+from dbb.wiring import open_annex, open_ledger
+from sandbox import processes, rest
+from sandbox.layout import Layout
+from sandbox.night import Night
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+DAG = "lfa_replication"
+STARTS_WITHIN_S = 60
+"""On a machine that has nothing else to do it is a few seconds; the clock would take ten minutes."""
+
+
+@pytest.fixture(scope="module")
+def night(sandbox_airflow):
+    night = Night(Layout(root=ROOT, state=sandbox_airflow.state), print, "20250101")
+    night.prepare()
+    return night
+
+
+@pytest.fixture
+def settings(night):
+    return Settings.load(environment=night.env)
+
+
+def wait_for(what, seconds):
+    end = time.monotonic() + seconds
+    while True:
+        if found := what():
+            return found
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.5)
+
+
+def runs(night):
+    """List the newest runs; the DAG may not be known yet."""
+    api = f"{night.env['DBB_AIRFLOW_URL']}/api/v2/dags/{DAG}/dagRuns"
+    return rest.call("GET", f"{api}?order_by=-run_after&limit=20", token=night.token())["dag_runs"]
+
+
+def is_quiet(night):
+    """Say whether the clock's last run is over, and its next one is a while away."""
+    known = [run["state"] for run in runs(night)]
+    now = dt.datetime.now(dt.UTC)
+    to_next_s = 600 - (now.minute % 10 * 60 + now.second)
+    return bool(known) and set(known) <= {"success", "failed"} and to_next_s > 45
+
+
+def announce_new(night, annex):
+    """Upload an object and tell of it; give its key."""
+    place = Path(urlsplit(night.env["DBB_STORE_LFA"]).path)
+    key = f"DREAM:1/dream/2026/11/21/DREAM:{uuid.uuid4().hex[:8]}_2026-11-21T23:01:02.fits"
+    (place / key).parent.mkdir(parents=True, exist_ok=True)
+    (place / key).write_bytes(b"SIMPLE")
+    topic = "summit.lsst.sal.DREAM.logevent_largeFileObjectAvailable"
+    said = Announcement.of_event(topic, {"url": f"s3://{annex.bucket}/{key}"})
+    assert announce(annex, [said]) == 1
+    return key
+
+
+def is_published(annex, ledger, key):
+    (found,) = annex.objects.by_key([key])
+    delivery = ledger.deliveries([found.unit]).get((found.unit, "usdf"))
+    return delivery is not None and delivery.state is State.PUBLISHED
+
+
+def woken_since(night, time_):
+    """List the runs that a watcher started after a time."""
+    return [
+        run
+        for run in runs(night)
+        if run["run_type"] == "asset_triggered"
+        and run["start_date"]
+        and dt.datetime.fromisoformat(run["start_date"]) > time_
+    ]
+
+
+def test_an_object_that_is_announced_starts_within_seconds(night, settings):
+    annex, ledger = open_annex(settings), open_ledger(settings, "test")
+    night._await_dag(f"{night.env['DBB_AIRFLOW_URL']}/api/v2/dags/{DAG}", night.token())
+    wait_for(lambda: is_quiet(night), 200)  # else the clock's run is quicker
+    announced = dt.datetime.now(dt.UTC)
+    key = announce_new(night, annex)
+    first = wait_for(lambda: woken_since(night, announced), STARTS_WITHIN_S)[-1]
+    began_s = (dt.datetime.fromisoformat(first["start_date"]) - announced).total_seconds()
+    wait_for(lambda: is_published(annex, ledger, key), 180)
+    took_s = (dt.datetime.now(dt.UTC) - announced).total_seconds()
+    print(  # noqa: T201 - the figure
+        f"started {began_s:.1f} s, published at the archive {took_s:.1f} s after its event"
+    )
+
+
+def kill_triggerer(night):
+    """End the triggerer and all its children at once, as a power cut does."""
+    run_file = night.layout.run_file("airflow-triggerer")
+    kept = json.loads(run_file.read_text())
+    leader = processes.ProcessId(kept["pid"], kept["started_ticks"])
+    for each in processes.family(leader, f"{night.layout.state}:airflow-triggerer"):
+        os.kill(each.pid, signal.SIGKILL)
+
+
+def test_a_triggerer_that_is_killed_loses_nothing_and_doubles_nothing(
+    night, settings, sandbox_airflow
+):
+    annex, ledger = open_annex(settings), open_ledger(settings, "test")
+    wait_for(lambda: is_quiet(night), 200)
+    before = announce_new(night, annex)
+    kill_triggerer(night)
+    after = announce_new(night, annex)
+    killed = dt.datetime.now(dt.UTC)
+    sandbox_airflow.command("up", "--only", "storage,airflow")
+    wait_for(lambda: woken_since(night, killed), STARTS_WITHIN_S)
+    for key in (before, after):
+        wait_for(lambda key=key: is_published(annex, ledger, key), 180)
+        (found,) = annex.objects.by_key([key])
+        published = [
+            one for one in ledger.events(found.unit)
+            if one.endpoint == "usdf" and one.new_state is State.PUBLISHED
+        ]  # fmt: skip
+        assert len(published) == 1
