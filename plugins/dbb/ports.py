@@ -185,6 +185,10 @@ class ReadSidecars(Protocol):
 class Sky(Protocol):
     """Know the regions of the sky that policies name."""
 
+    @property
+    def version(self) -> str:
+        """Give the identity of the regions and focal planes: with another one, answers may differ."""
+
     def regions_touched(self, facts: ExposureFacts) -> frozenset[str] | None:
         """Name the regions that an exposure's detectors touch; None if it sees no sky."""
 
@@ -469,6 +473,12 @@ class Ledger(Protocol):
 
     def facts_of(self, units: Sequence[str]) -> dict[str, ExposureFacts]:
         """Read the exposure facts of units."""
+
+    def regions_of(self, units: Sequence[str], version: str) -> dict[str, frozenset[str] | None]:
+        """Read which regions of the sky units touch, as far as it is kept for a version."""
+
+    def note_regions(self, found: Mapping[str, frozenset[str] | None], version: str) -> None:
+        """Keep which regions of the sky units touch."""
 
     def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
         """Read deliveries by unit and endpoint."""

@@ -370,6 +370,17 @@ def test_up_to_when_the_efd_was_asked_goes_forward_only(ledger):
     assert objects.efd_asked_until("efd") == later
 
 
+def test_which_regions_a_unit_touches_is_kept_for_a_version(ledger):
+    opened(ledger, UNIT, OTHER)
+    both = [UNIT, OTHER]
+    ledger.note_regions({UNIT: frozenset({"uk", "deep"}), OTHER: None}, "1")
+    assert ledger.regions_of(both, "1") == {UNIT: frozenset({"uk", "deep"}), OTHER: None}
+    assert ledger.regions_of(both, "2") == {}
+    ledger.note_regions({UNIT: frozenset()}, "2")
+    assert ledger.regions_of(both, "2") == {UNIT: frozenset()}
+    assert ledger.regions_of(both, "1") == {OTHER: None}
+
+
 def published(ledger, *names):
     for name in opened(ledger, *names):
         ledger.seal_unit(name, manifest(name), facts(name))

@@ -65,6 +65,10 @@ class MemorySky:
         self.touched: dict[str, frozenset[str]] = {}
         """Regions by ``obs_id``; tests fill it."""
 
+    @property
+    def version(self) -> str:
+        return repr(sorted((name, sorted(regions)) for name, regions in self.touched.items()))
+
     def regions_touched(self, facts: ExposureFacts) -> frozenset[str] | None:
         return self.touched.get(facts.obs_id, frozenset())
 

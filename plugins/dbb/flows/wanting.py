@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import read_document
@@ -27,23 +27,39 @@ def traits_of(backbone: Backbone, rows: Iterable[UnitRow]) -> dict[str, Traits]:
     rows = list(rows)
     facts = backbone.ledger.facts_of([row.unit for row in rows if row.kind == Kind.RAW])
     looks = any(policy.what.region for policy in backbone.policies.of_kind(Kind.RAW))
+    regions = _regions_of(backbone, facts) if looks else {}
     found = {}
     for row in rows:
         if row.kind == Kind.RAW:
-            found[row.unit] = _of_exposure(backbone, facts[row.unit], looks=looks)
+            found[row.unit] = _of_exposure(facts[row.unit], regions.get(row.unit))
         else:
             document = read_document(backbone, row, backbone.policy.archive)
             found[row.unit] = traits_of_parcel(document)
     return found
 
 
-def _of_exposure(backbone: Backbone, facts: ExposureFacts, *, looks: bool) -> Traits:
+def _regions_of(
+    backbone: Backbone, facts: Mapping[str, ExposureFacts]
+) -> dict[str, frozenset[str] | None]:
+    """Say which regions exposures touch; the geometry is done once for each, and kept."""
+    version = backbone.sky.version
+    known = backbone.ledger.regions_of(list(facts), version)
+    new = {
+        unit: backbone.sky.regions_touched(each)
+        for unit, each in facts.items()
+        if unit not in known
+    }
+    backbone.ledger.note_regions(new, version)
+    return known | new
+
+
+def _of_exposure(facts: ExposureFacts, regions: frozenset[str] | None) -> Traits:
     return Traits(
         kind=Kind.RAW,
         instrument=facts.instrument,
         program=facts.science_program,
         day_obs=facts.day_obs,
-        regions=backbone.sky.regions_touched(facts) if looks else None,
+        regions=regions,
     )
 
 

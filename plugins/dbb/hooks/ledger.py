@@ -186,6 +186,28 @@ class SqlLedger:
         """Read the exposure facts of units."""
         return {row.unit: _facts(row) for row in self._in_batches("ledger/facts_of", units)}
 
+    def regions_of(self, units: Sequence[str], version: str) -> dict[str, frozenset[str] | None]:
+        """Read which regions of the sky units touch, as far as it is kept for a version."""
+        found = {}
+        for row in self._in_batches("ledger/regions_of", units, version=version):
+            regions = json.loads(row.regions)
+            found[row.unit] = None if regions is None else frozenset(regions)
+        return found
+
+    def note_regions(self, found: Mapping[str, frozenset[str] | None], version: str) -> None:
+        """Keep which regions of the sky units touch."""
+        rows = [
+            {
+                "unit": unit,
+                "version": version,
+                "regions": json.dumps(None if regions is None else sorted(regions)),
+            }
+            for unit, regions in sorted(found.items())
+        ]
+        if rows:
+            with self.transaction() as connection:
+                connection.execute(statement("ledger/note_regions"), rows)
+
     # -- deliveries ----------------------------------------------------------------------------
 
     def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
@@ -371,10 +393,10 @@ class SqlLedger:
             for row in self.rows("ledger/events", unit=unit)
         ]
 
-    def _in_batches(self, name: str, units: Sequence[str]) -> list[Row[Any]]:
+    def _in_batches(self, name: str, units: Sequence[str], **more: Any) -> list[Row[Any]]:
         found: list[Row[Any]] = []
         for names in _batches(units):
-            found += self.rows(name, units=names)
+            found += self.rows(name, units=names, **more)
         return found
 
 

@@ -16,6 +16,7 @@ geometry is not exact, the answer errs on that side.
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import math
 import operator
@@ -79,6 +80,16 @@ class SkyRegions:
         """
         return {path.stem: load_region(path) for path in sorted(self._folder.glob("*.yaml"))}
 
+    @cached_property
+    def version(self) -> str:
+        """Give the identity of the documents and of the focal planes."""
+        known = hashlib.sha256()
+        for path in sorted(self._folder.glob("*.yaml")):
+            known.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        for name, instrument in sorted(self._instruments.items()):
+            known.update(f"{name}\0{instrument.focal_plane}\0{FINE_ORDER}\0".encode())
+        return known.hexdigest()
+
     def regions_touched(self, facts: ExposureFacts) -> frozenset[str] | None:
         """Name the regions that an exposure's detectors touch; None if it sees no sky."""
         detectors = footprint(facts, self._instruments[facts.instrument])
@@ -90,7 +101,7 @@ class SkyRegions:
         return frozenset(
             name
             for name, region in self.regions.items()
-            if region.may_touch(bound) and any(region.touches(each) for each in detectors)
+            if region.may_touch(bound) and region.touches_any(detectors)
         )
 
 
@@ -125,9 +136,10 @@ class SkyRegion:
     def may_touch(self, bound: Circle) -> bool:
         """Say whether anything inside a circle can touch the region."""
         near = any(not bound.isDisjointFrom(circle) for circle in self._bounds)
-        return near or (
-            self._coarse is not None and self._coarse.intersects(_COARSE_GRID.envelope(bound))
-        )
+        return near or self._is_near_map(bound)
+
+    def _is_near_map(self, shape: Region) -> bool:
+        return self._coarse is not None and self._coarse.intersects(_COARSE_GRID.envelope(shape))
 
     @cached_property
     def _coarse(self) -> RangeSet | None:
@@ -139,6 +151,17 @@ class SkyRegion:
         for first, end in self.pixels:
             coarse.insert(first // size, (end - 1) // size + 1)
         return coarse
+
+    def touches_any(self, detectors: Sequence[ConvexPolygon]) -> bool:
+        """Say whether one of the detectors touches the region.
+
+        The map is asked for their middles first: where one lies in it, no border needs to be looked at.
+        """
+        if self.pixels is not None and any(
+            self.pixels.contains(_GRID.index(each.getCentroid())) for each in detectors
+        ):
+            return True
+        return any(self.touches(each) for each in detectors)
 
     def touches(self, detector: ConvexPolygon) -> bool:
         """Say whether a convex polygon and the region have a point in common."""
@@ -152,7 +175,12 @@ class SkyRegion:
 
     def _meets_map(self, shape: Region) -> bool:
         # The envelope has every pixel that the shape touches, and a few beside it.
-        return self.pixels is not None and self.pixels.intersects(_GRID.envelope(shape))
+        # In large pixels first, which costs a twentieth.
+        return (
+            self.pixels is not None
+            and self._is_near_map(shape)
+            and self.pixels.intersects(_GRID.envelope(shape))
+        )
 
 
 _GRID = HealpixPixelization(FINE_ORDER)
