@@ -450,6 +450,11 @@ class BadDayObs(Misconfigured):
         """Show keys of a run's configuration that nobody reads, such as a misspelt ``day_obs``."""
         return cls(f"The run's configuration has unknown keys: {keys}.")
 
+    @classmethod
+    def for_open_night(cls, day_obs: object) -> Self:
+        """Name a night that is not over, and so is not compared."""
+        return cls(f"The night {day_obs} is not over: it is compared from an hour after its end.")
+
 
 class UnknownItem(Misconfigured):
     """Report a request for an exposure or refusal that the ledger does not know."""
