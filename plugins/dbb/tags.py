@@ -20,3 +20,5 @@ class Tag(StrEnum):
     """It has one run for each observing night, and can be backfilled."""
     LIVE = "live"
     """It runs while the telescope observes."""
+    AUDIT = "audit"
+    """It looks whether all is as it should be, and reports."""

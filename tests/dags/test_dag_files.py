@@ -12,10 +12,12 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py")
+FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py", "reconcile.py")
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication")
+ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication", "reconcile")
+POOLS = {"reconcile": "audit"}
+"""Pools of DAGs whose steps are not in the pool ``raw``."""
 
 STEPS = {
     "look_for_new_exposures",
@@ -83,6 +85,7 @@ def test_every_file_is_accounted_for(dags, request):
         **dict.fromkeys(DELIVERIES, "deliver.py"),
         "parcel_transfer": "parcel_transfer.py",
         "lfa_replication": "lfa_replication.py",
+        "reconcile": "reconcile.py",
     }
 
 
@@ -111,7 +114,7 @@ def test_tags_come_from_the_closed_set(dags, name):
 @pytest.mark.parametrize("name", ALL)
 def test_every_step_has_a_pool_a_time_limit_and_the_projects_retry_policy(dags, name):
     for step in dags[name]["tasks"].values():
-        assert step["pool"] == "raw"
+        assert step["pool"] == POOLS.get(name, "raw")
         assert step["timeout"]
         assert step["policy"]
 
@@ -158,6 +161,21 @@ def test_every_step_but_the_watcher_links_to_its_exposures_or_its_night(dags, na
     for step, task in dags[name]["tasks"].items():
         wanted = "The night" if step in night else "Exposures of this chunk"
         assert task["links"] == ([] if step == "tell_of_failed_steps" else [wanted])
+
+
+def test_each_endpoint_is_compared_by_a_step_of_its_own(dags):
+    settings = Settings.load()
+    places = (settings.raw.source, settings.raw.archive, *settings.receivers)
+    tasks = dags["reconcile"]["tasks"]
+    assert set(tasks) == {
+        "choose_nights",
+        *(f"reconcile_at_{name}" for name in places),
+        "tell_of_findings",
+    }
+    for name in places:
+        assert tasks[f"reconcile_at_{name}"]["queue"] == settings.endpoint(name).queue
+    assert tasks["tell_of_findings"]["rule"] == "all_done"
+    assert dags["reconcile"]["runs"] == 1
 
 
 def test_nights_can_be_backfilled_and_outages_are_caught_up(dags):

@@ -539,13 +539,15 @@ def render() -> str:
             f"\n## `{discrepancy}`\n\nThe {discrepancy.aspect}, by `{discrepancy.truth}`: "
             f"{discrepancy.reason}.\n"
         )
-        for case in cases:
-            parts.append(
+        parts += [
+            (
                 f"\n- **Discrepancy** ({case.endpoint}): {case.title}\n"
                 f"- **Explanation**: {case.explanation}\n"
                 f"- **Evidence**: {case.evidence}.\n"
                 f"- **Action** (`{discrepancy.remedy}`): {_ACTIONS[discrepancy.remedy]}\n"
             )
+            for case in cases
+        ]
     return "".join(parts)
 
 

@@ -15,7 +15,6 @@ from support.fake_repository import MemoryRepository
 from support.faults import Schedule, faulty
 from support.world import World
 
-
 UNSTORED = "unstored "
 """Before a URL: the registry has the dataset, and the datastore no longer."""
 

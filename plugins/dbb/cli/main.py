@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    audit,
     doctor,
     events,
     exposure,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, ModuleType] = {
     "exposure": exposure,
     "where": where,
     "verify": verify,
+    "audit": audit,
     "retry": retry,
     "parcel": parcel,
     "oods": oods,

@@ -84,9 +84,7 @@ def know_fingerprints(night: Night) -> dict[str, Fingerprint]:
     return known | {name: fingerprint for name, (_, fingerprint) in new.items()}
 
 
-def ask_butler(
-    night: Night, endpoint: str, known: Mapping[str, Fingerprint]
-) -> ButlerLook:
+def ask_butler(night: Night, endpoint: str, known: Mapping[str, Fingerprint]) -> ButlerLook:
     """Sum up what a Butler has of a night; read identifiers where it differs from the ledger."""
     butler = night.sources.butler(endpoint)
     look = ButlerLook()
@@ -125,8 +123,7 @@ def _look_closer(night: Night, endpoint: str, butler: ButlerNights, look: Butler
     for unit, claim in look.claims.items():
         if (claim.row.instrument, claim.exposure) in wrong:
             document = night.document(claim.row, endpoint)
-            is_read = isinstance(document, Manifest)
-            look.named[unit] = set(image_ids(document)) if is_read else None
+            look.named[unit] = set(image_ids(document)) if isinstance(document, Manifest) else None
 
 
 def _look_at_parcels(night: Night, endpoint: str, butler: ButlerNights, look: ButlerLook) -> None:
@@ -153,10 +150,11 @@ def judge_butler(night: Night, endpoint: str, look: ButlerLook, scan: Scan) -> N
     for unit, (wanted, places) in look.parcels.items():
         _judge(night, endpoint, unit, scan, _Found(wanted == places, bool(places), look, None))
     for unit, row in night.sealed.items():
-        is_unread = row.kind != Kind.RAW and night.document(row, endpoint) is None
-        if is_unread and night.is_quiet(unit, endpoint):
-            if night.should_have(night.delivery(unit, endpoint)):
-                scan.see(unit, Discrepancy.MANIFEST_UNREADABLE)
+        should_have = night.should_have(night.delivery(unit, endpoint))
+        if row.kind == Kind.RAW or not should_have or not night.is_quiet(unit, endpoint):
+            continue
+        if night.document(row, endpoint) is None:
+            scan.see(unit, Discrepancy.MANIFEST_UNREADABLE)
     _judge_dark(night, look, scan)
 
 
@@ -264,5 +262,3 @@ def _judge_dark(night: Night, look: ButlerLook, scan: Scan) -> None:
         ]
         if strangers:
             scan.see(subject, Discrepancy.BUTLER_DARK, **_evidence(strangers, len(rows)))
-
-

@@ -148,9 +148,7 @@ def _judge_untold(
         scan.unsettled.add(row.unit)
 
 
-def _judge_replicas(
-    night: Night, unit: str, endpoint: str, look: RucioLook, scan: Scan
-) -> None:
+def _judge_replicas(night: Night, unit: str, endpoint: str, look: RucioLook, scan: Scan) -> None:
     rse = night.backbone.rses[endpoint]
     lacking = [str(did) for did in look.files[unit] if rse not in look.replicas.get(did, ())]
     if lacking:
@@ -163,9 +161,7 @@ def _judge_replicas(
         )
 
 
-def _judge_unwanted(
-    night: Night, unit: str, endpoint: str, look: RucioLook, scan: Scan
-) -> None:
+def _judge_unwanted(night: Night, unit: str, endpoint: str, look: RucioLook, scan: Scan) -> None:
     rse = night.backbone.rses[endpoint]
     lock = look.locks[unit].get(rse)
     present = [str(did) for did in look.files[unit] if rse in look.replicas.get(did, ())]

@@ -49,9 +49,7 @@ def judge_source(night: Night, folders: Folders, scan: Scan) -> None:
             see_dark(night, file, scan)
 
 
-def _judge_released(
-    night: Night, row: UnitRow, files: Sequence[StoredFile], scan: Scan
-) -> None:
+def _judge_released(night: Night, row: UnitRow, files: Sequence[StoredFile], scan: Scan) -> None:
     """Find what was to be deleted; files of other detectors are another part's."""
     if not files:
         return
@@ -61,9 +59,7 @@ def _judge_released(
         scan.unsettled.add(row.unit)
     elif left:
         names = [file.name for file in left]
-        scan.see(
-            row.unit, Discrepancy.SOURCE_LEFT, files=names[:NAMES_SHOWN], number=len(names)
-        )
+        scan.see(row.unit, Discrepancy.SOURCE_LEFT, files=names[:NAMES_SHOWN], number=len(names))
 
 
 def _judge_kept(
@@ -78,9 +74,7 @@ def _judge_kept(
         for place in policy.publishers
         if (other := night.delivery(row.unit, place)) and other.state is State.PUBLISHED
     ]
-    releasable = (
-        delivery.state is State.VERIFIED and len(copies) >= policy.copies_before_release
-    )
+    releasable = delivery.state is State.VERIFIED and len(copies) >= policy.copies_before_release
     newest = max((other.since_at for other in copies), default=delivery.since_at)
     if not night.has_rested(delivery) or (releasable and newest > night.before.at - UNTOLD):
         scan.unsettled.add(row.unit)  # a release deletes first and says so afterwards
@@ -95,9 +89,7 @@ def _judge_kept(
     )
 
 
-def _gone(
-    night: Night, row: UnitRow, delivery: Delivery, files: Sequence[StoredFile]
-) -> list[str]:
+def _gone(night: Night, row: UnitRow, delivery: Delivery, files: Sequence[StoredFile]) -> list[str]:
     """Name files that the source should still have; manifests are read where one may be gone."""
     if delivery.state is not State.VERIFIED:
         folder = str(Unit.parse(row.unit).folder)

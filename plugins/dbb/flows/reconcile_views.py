@@ -119,9 +119,7 @@ class Scan:
 
     def answers(self, sighting: Sighting) -> bool:
         """Say whether this scan would have seen it, were it still so."""
-        return (
-            sighting.discrepancy.aspect in self.looked and sighting.subject not in self.unsettled
-        )
+        return sighting.discrepancy.aspect in self.looked and sighting.subject not in self.unsettled
 
 
 class Findings(Protocol):
@@ -225,7 +223,7 @@ class Night:
         self.day_obs = day_obs
         self.before = before
         self.after = after
-        self._parcels: dict[str, Manifest | Parcel | None] = {}
+        self._parcels: dict[str, Manifest | Parcel] = {}
 
     def then(self, after: Snapshot) -> Night:
         """Give the same night with what the ledger says at the end; documents are not read again."""
@@ -320,7 +318,7 @@ class Night:
                     found = read_document(self.backbone, row, place)
                 except (Damaged, BrokenContract):
                     continue
-        if row.kind != Kind.RAW:
+        if row.kind != Kind.RAW and found is not None:
             self._parcels[row.unit] = found
         return found
 

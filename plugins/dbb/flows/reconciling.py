@@ -23,7 +23,6 @@ from dbb.flows.reconcile_store import Listing, judge_store, list_store
 from dbb.flows.reconcile_views import Night, Scan, Sources, read_snapshot
 from dbb.model.day_obs import DayObs
 from dbb.model.finding import Aspect
-from dbb.model.fingerprint import Fingerprint
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

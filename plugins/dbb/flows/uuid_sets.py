@@ -103,7 +103,7 @@ def _sorted(side: Iterable[Labelled], held: int, files: ExitStack) -> Iterator[b
 
 
 def _spilled(piece: list[bytes], files: ExitStack) -> Iterator[bytes]:
-    file = files.enter_context(tempfile.TemporaryFile(prefix="dbb-uuids-"))
+    file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     file.write(b"".join(piece))
     file.seek(0)
     return _read(file)

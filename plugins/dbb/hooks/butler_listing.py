@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lsst.daf.butler import Butler
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, and_, case, column, func, literal_column, select, table
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from dbb.errors import RepositoryUnavailable
@@ -47,12 +47,9 @@ class ButlerListing:
         """Sum up a night's raw images by exposure and file (URL; empty: not in the datastore)."""
         found: dict[tuple[int, str], Fingerprint] = {}
         with self._open() as tables:
-            span = {
-                "instrument": instrument,
-                "first": day_obs * SEQ_NUM_LIMIT,
-                "last": (day_obs + 1) * SEQ_NUM_LIMIT - 1,
-            }
-            for row in tables.groups(self._run(instrument), span):
+            first = day_obs * SEQ_NUM_LIMIT
+            last = first + SEQ_NUM_LIMIT - 1
+            for row in tables.groups(self._run(instrument), instrument, first, last):
                 high, low = (int(part) for part in str(row.sums).split(":"))
                 key = (int(row.exposure), row.file)
                 new = Fingerprint(int(row.number), high, low)
@@ -96,114 +93,108 @@ class _Tables:
     """Speak SQL to the tables of one repository, in either database."""
 
     def __init__(
-        self, connection: Connection, namespace: str | None, records: str, datastore: str
+        self, connection: Connection, schema: str | None, records: str, datastore: str
     ) -> None:
         self._connection = connection
+        self._schema = schema
         self._datastore = datastore
+        self._records = self._table(records, "dataset_id", "path").alias("r")
+        self._location = self._table("dataset_location", "dataset_id", "datastore_name").alias("l")
         self._is_sqlite = connection.dialect.name == "sqlite"
-        prefix = f'"{namespace}".' if namespace else ""
-        self._names = {"p": prefix, "records": f"{prefix}{records}"}
         if self._is_sqlite:
             raw: Any = connection.connection.dbapi_connection
             raw.create_aggregate("dbb_sums", 1, _Sums)
 
-    def groups(self, run: str, span: dict[str, Any]) -> Iterator[Any]:
+    def groups(self, run: str, instrument: str, first: int, last: int) -> Iterator[Any]:
         """Count and sum by exposure and file, in the database."""
-        for tags, type_ids, run_id in self._raw_types(run):
-            yield from self._run(
-                f"select t.exposure, {self._file} as file, count(*) as number, "
-                f"{self._sums} as sums {self._joined(tags)} and t.exposure between :first and :last "
-                "group by 1, 2",
-                span | {"types": type_ids, "run": run_id},
+        for places, is_wanted in self._images(run, instrument):
+            file = self._file.label("file")
+            query = (
+                select(
+                    places.c.exposure, file, func.count().label("number"), self._sums.label("sums")
+                )
+                .select_from(self._with_files(places, places.c.dataset_id))
+                .where(is_wanted, places.c.exposure.between(first, last))
+                .group_by(places.c.exposure, file)
             )
+            yield from self._run(query)
 
-    def rows(self, run: str, instrument: str, exposures: list[int]) -> Iterator[Served]:
+    def rows(self, run: str, instrument: str, exposures: Sequence[int]) -> Iterator[Served]:
         """Read each dataset of some exposures."""
-        for tags, type_ids, run_id in self._raw_types(run):
-            found = self._run(
-                f"select t.exposure, t.dataset_id as id, {self._file} as file "
-                f"{self._joined(tags)} and t.exposure in :exposures",
-                {
-                    "types": type_ids,
-                    "run": run_id,
-                    "instrument": instrument,
-                    "exposures": exposures,
-                },
+        for places, is_wanted in self._images(run, instrument):
+            query = (
+                select(places.c.exposure, places.c.dataset_id, self._file.label("file"))
+                .select_from(self._with_files(places, places.c.dataset_id))
+                .where(is_wanted, places.c.exposure.in_(exposures))
             )
-            for row in found:
-                yield Served(_bytes(row.id), int(row.exposure), row.file)
+            for row in self._run(query):
+                yield Served(_bytes(row.dataset_id), int(row.exposure), row.file)
 
     def places(self, ids: Sequence[bytes]) -> dict[bytes, str]:
         """Find the files of datasets."""
-        found = self._run(
-            f"select t.id, {self._file} as file from {self._names['p']}dataset t "
-            f"left join {self._names['records']} r on r.dataset_id = t.id "
-            f"left join {self._names['p']}dataset_location l on l.dataset_id = t.id "
-            "and l.datastore_name = :datastore where t.id in :ids",
-            {"ids": [self._id(each) for each in ids]},
+        datasets = self._table("dataset", "id").alias("t")
+        keys = [key.hex() if self._is_sqlite else uuid.UUID(bytes=key) for key in ids]
+        query = (
+            select(datasets.c.id, self._file.label("file"))
+            .select_from(self._with_files(datasets, datasets.c.id))
+            .where(datasets.c.id.in_(keys))
         )
-        return {_bytes(row.id): row.file for row in found}
+        return {_bytes(row.id): row.file for row in self._run(query)}
 
-    def _raw_types(self, run: str) -> list[tuple[str, list[int], int]]:
-        """Find the tables of raw images' places, the numbers of their types and of the run."""
-        p = self._names["p"]
-        runs = list(
-            self._run(f"select collection_id from {p}collection where name = :run", {"run": run})
-        )
-        types = self._run(
-            f"select id, tag_association_table as tags from {p}dataset_type where name in :names",
-            {"names": list(NAMES)},
-        )
-        by_table: dict[str, list[int]] = {}
-        for row in types:
-            by_table.setdefault(row.tags, []).append(int(row.id))
-        run_ids = [int(row.collection_id) for row in runs]
-        return [(tags, ids, run_ids[0]) for tags, ids in sorted(by_table.items()) if run_ids]
-
-    def _joined(self, tags: str) -> str:
-        return (
-            f"from {self._names['p']}{tags} t "
-            f"left join {self._names['records']} r on r.dataset_id = t.dataset_id "
-            f"left join {self._names['p']}dataset_location l on l.dataset_id = t.dataset_id "
-            "and l.datastore_name = :datastore where t.dataset_type_id in :types and t.collection_id = :run "
-            "and t.instrument = :instrument"
-        )
-
-    @property
-    def _file(self) -> str:
-        """Give the URL without the member; a dataset that was unstored has no location."""
-        path = (
-            "substr(r.path, 1, instr(r.path || '#', '#') - 1)"
-            if self._is_sqlite
-            else "split_part(r.path, '#', 1)"
-        )
-        return f"case when l.dataset_id is null or r.path is null then '' else {path} end"
-
-    @property
-    def _sums(self) -> str:
-        if self._is_sqlite:
-            return "dbb_sums(t.dataset_id)"
-        half = "('x' || {})::bit(64)::bigint"
-        digits = "replace(t.dataset_id::text, '-', '')"
-        high, low = (half.format(f"{side}({digits}, 16)") for side in ("left", "right"))
-        return f"sum({high})::text || ':' || sum({low})::text"
-
-    def _id(self, key: bytes) -> Any:
-        return key.hex() if self._is_sqlite else uuid.UUID(bytes=key)
-
-    def _run(self, sql: str, parameters: dict[str, Any]) -> Iterator[Any]:
-        # The names in the text are Butler's own; what callers give is bound.
-        if ":datastore" in sql:
-            parameters = parameters | {"datastore": self._datastore}
-        clause = text(sql).bindparams(
-            *(
-                bindparam(name, expanding=True)
-                for name, value in parameters.items()
-                if isinstance(value, list)
+    def _images(self, run: str, instrument: str) -> Iterator[tuple[Any, Any]]:
+        """Give the tables in which raw images of a run stand, and which of their rows are such."""
+        collections = self._table("collection", "collection_id", "name")
+        (run_id,) = self._column(
+            select(collections.c.collection_id).where(collections.c.name == run)
+        ) or [None]
+        types = self._table("dataset_type", "id", "name", "tag_association_table")
+        named = types.c.name.in_(NAMES)
+        tables = self._column(select(types.c.tag_association_table).where(named).distinct())
+        ids = self._column(select(types.c.id).where(named))
+        for name in sorted(tables) if run_id is not None else ():
+            columns = ("dataset_type_id", "dataset_id", "collection_id", "instrument", "exposure")
+            places = self._table(name, *columns).alias("t")
+            yield (
+                places,
+                and_(
+                    places.c.dataset_type_id.in_(ids),
+                    places.c.collection_id == run_id,
+                    places.c.instrument == instrument,
+                ),
             )
-        )
+
+    def _with_files(self, datasets: Any, key: Any) -> Any:
+        r, place = self._records, self._location
+        is_here = and_(place.c.dataset_id == key, place.c.datastore_name == self._datastore)
+        return datasets.outerjoin(r, r.c.dataset_id == key).outerjoin(place, is_here)
+
+    @property
+    def _file(self) -> Any:
+        """Give the URL without the member; a dataset that was unstored has no location."""
+        path = self._records.c.path
+        if self._is_sqlite:
+            url = func.substr(path, 1, func.instr(path.concat("#"), "#") - 1)
+        else:
+            url = func.split_part(path, "#", 1)
+        is_stored = and_(self._location.c.dataset_id.is_not(None), path.is_not(None))
+        return case((is_stored, url), else_="")
+
+    @property
+    def _sums(self) -> Any:
+        if self._is_sqlite:
+            return func.dbb_sums(literal_column("t.dataset_id"))
+        half = "sum(('x' || {}(replace(t.dataset_id::text, '-', ''), 16))::bit(64)::bigint)::text"
+        return literal_column(f"{half.format('left')} || ':' || {half.format('right')}")
+
+    def _table(self, name: str, *columns: str) -> Any:
+        return table(name, *(column(each) for each in columns), schema=self._schema)
+
+    def _column(self, query: Any) -> list[Any]:
+        return list(self._connection.execute(query).scalars())
+
+    def _run(self, query: Any) -> Iterator[Any]:
         options = {"stream_results": True, "max_row_buffer": 5000}
-        yield from self._connection.execute(clause, parameters, execution_options=options)
+        yield from self._connection.execute(query, execution_options=options)
 
 
 class _Sums:

@@ -47,9 +47,7 @@ class Fingerprint:
         return cls(*(int(part) for part in text.split(":")))
 
     def __add__(self, other: Fingerprint) -> Fingerprint:
-        return Fingerprint(
-            self.count + other.count, self.high + other.high, self.low + other.low
-        )
+        return Fingerprint(self.count + other.count, self.high + other.high, self.low + other.low)
 
     def __str__(self) -> str:
         return f"{self.count}:{self.high}:{self.low}"

@@ -80,9 +80,9 @@ def _run(backbone, world):
 
 def compare_while_it_goes_on(folder, seed):
     """Compare again and again while exposures come in; give what was ever seen, and the world."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - a history that can be repeated
     world = new_world(folder, draw)
-    baton = Baton(ingest(world, random.Random(seed + 1)))
+    baton = Baton(ingest(world, random.Random(seed + 1)))  # noqa: S311
     seen = set()
     scans = 0
     try:
@@ -109,7 +109,9 @@ def test_a_healthy_night_gives_no_finding_while_it_is_being_ingested(tmp_path, s
     assert [each for scan in scans for each in scan.sightings] == []
     names = [unit_name(number) for number in range(1, OLD + NEW + 1)]
     found = world.ledger.deliveries(names)
-    assert {found[name, "frdf"].state for name in names} == {State.PUBLISHED}  # it was no idle night
+    assert {found[name, "frdf"].state for name in names} == {
+        State.PUBLISHED
+    }  # it was no idle night
 
 
 @pytest.mark.parametrize("guard", ["is_quiet", "has_rested", "is_old"])
@@ -131,7 +133,7 @@ DONE = [case for case in CASES if case.stage == "done"]
 
 def plant(seed):
     """Do damage of several kinds to different units of a finished night."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - a history that can be repeated
     world = World()
     units = bring(world, range(1, 9))
     world.clock.advance(24 * 3600)
@@ -165,9 +167,7 @@ def test_all_that_is_planted_is_confirmed_by_its_name_and_nothing_else(seed):
 
 def test_a_reconciler_that_overlooks_sizes_is_caught(monkeypatch):
     original = reconcile_store.lacking_files
-    monkeypatch.setattr(
-        reconcile_store, "lacking_files", lambda *given: (original(*given)[0], [])
-    )
+    monkeypatch.setattr(reconcile_store, "lacking_files", lambda *given: (original(*given)[0], []))
     missed = set()
     for seed in range(40):
         world, expected = plant(seed)

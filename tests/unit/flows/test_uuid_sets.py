@@ -11,12 +11,12 @@ from dbb.model.fingerprint import Fingerprint
 
 
 def ids(number, seed):
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - always the same ones
     return [draw.randbytes(16) for _ in range(number)]
 
 
 def check(held):
-    draw = random.Random(held)
+    draw = random.Random(held)  # noqa: S311
     common = ids(500, 1)
     left = [(key, draw.randrange(9)) for key in common + ids(40, 2)]
     right = [(key, label) for key, label in left[:500]] + [(key, 3) for key in ids(30, 3)]
@@ -29,7 +29,9 @@ def check(held):
     assert dict(found.only_left) == {key: lefts[key] for key in lefts.keys() - rights.keys()}
     assert dict(found.only_right) == {key: rights[key] for key in rights.keys() - lefts.keys()}
     assert found.moved == [
-        (key, lefts[key]) for key in sorted(lefts.keys() & rights.keys()) if lefts[key] != rights[key]
+        (key, lefts[key])
+        for key in sorted(lefts.keys() & rights.keys())
+        if lefts[key] != rights[key]
     ]
     assert found.differing == 71
 
@@ -40,7 +42,7 @@ def test_the_difference_is_that_of_sets_however_little_is_held(held):
 
 
 def test_a_planted_bug_turns_it_red(monkeypatch):
-    monkeypatch.setattr(uuid_sets, "_spilled", lambda piece, files: iter(piece[:-1]))
+    monkeypatch.setattr(uuid_sets, "_spilled", lambda piece, _: iter(piece[:-1]))
     with pytest.raises(AssertionError):
         check(7)
 
