@@ -1,17 +1,19 @@
 """Measure what it takes to compare a whole night at four endpoints.
 
-Claim: 3,250 exposures at 4 endpoints are compared in less than 60 s. Real are: the ledger (SQLite in a
-file, 3,250 by 5 deliveries with their history), the stores (two small files an exposure, at each endpoint), the
-manifests (of two images), the region of the sky that one policy names. Rucio and the registries answer
-from memory. What they cost is measured apart, over fewer, and multiplied:
-
-- ``--registry EXPOSURES``: a real Butler registry (SQLite) of 205 datasets an exposure, streamed and
-  compared with its manifests of full size;
-- ``--sandbox DIR --datasets EXPOSURES``: a real Rucio server, asked for the rules, replicas and datasets.
+Claims: 3,250 exposures at 4 endpoints are compared in less than 60 s; a million identifiers on each side
+are compared in less than 60 s, in bounded memory. Real are: the ledger (SQLite in a file, with its
+history), the stores (two small files an exposure and endpoint), the region of the sky that one policy
+names (every fourth exposure is in it), and a Butler registry for each endpoint with 205 datasets an
+exposure, filled by SQL. Rucio answers from memory; what the real one costs is measured apart, over
+fewer datasets, and multiplied. Each figure is of a process of its own, begun when all is imported.
 
 ::
 
-    python benchmarks/reconcile.py [--exposures 3250] [--registry 200] [--sandbox .sandbox --datasets 500]
+    python benchmarks/reconcile.py [--exposures 3250] [--postgres URL] [--uuids 1000000]
+                                   [--peer EXPOSURES] [--sandbox DIR --datasets 500]
+
+With ``--postgres`` the registries are schemas of that database (it needs the extension btree_gist, and a
+superuser to fill it fast). ``--peer`` reads some exposures through Butler's own query interface too.
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime as dt
+import hashlib
 import itertools
 import json
+import multiprocessing
 import resource
+import sqlite3
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,15 +40,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests")]
 
+import psycopg
+from lsst.daf.butler import Butler
+from sqlalchemy import make_url
+
 from dbb.digests import digest_bytes
 from dbb.flows.backbone import Backbone
-from dbb.flows.reconcile_views import Night, Sources
+from dbb.flows.reconcile_views import Sources
 from dbb.flows.reconciling import reconcile_night
-from dbb.flows.uuid_sets import Labelled, diff_uuids
+from dbb.flows.uuid_sets import diff_uuids
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_listing import ButlerListing
 from dbb.hooks.butler_repository import ButlerRepository
-from dbb.hooks.butler_setup import create_repository
+from dbb.hooks.butler_setup import create_repository, name_driver
 from dbb.hooks.findings import SqlFindings
 from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.hooks.posix_store import PosixStore
@@ -52,6 +62,7 @@ from dbb.hooks.sky_regions import SkyRegions
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.exposure import ObsId, Unit
+from dbb.model.fingerprint import Fingerprint
 from dbb.model.kind import Kind
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import Did, SafeName
@@ -72,116 +83,212 @@ POLICIES = PolicyBook(
         Policy("raw-chile", "chile", Selection(Kind.RAW), ("usdf",)),
     )
 )
-IMAGES = 2
 DETECTORS = 205
 PLANTED = 5
+"""Exposures of which the French Butler lacks a dataset, and as many whose bundle is gone there."""
 
 
 class Rucio:
-    """Answer from memory: every dataset has its rules, every file its replicas."""
+    """Answer from memory: rules and replicas are where the deliveries are."""
 
-    def __init__(self, datasets: Sequence[Did]) -> None:
-        self._datasets = datasets
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._datasets = {Did("raw", unit.rucio_dataset): unit for unit in units}
 
     def locks(self, datasets: Sequence[Did]) -> dict[Did, dict[str, Lock]]:
-        """Give a satisfied rule at every receiver."""
-        there = {RSES[name]: Lock("0" * 32, RuleState.OK) for name in PLACES[1:]}
-        return {did: dict(there) for did in datasets}
+        """Give a satisfied rule at every receiver that wants the unit."""
+        lock = Lock("0" * 32, RuleState.OK)
+        return {
+            did: {RSES[name]: lock for name in _places(self._datasets[did]) if name != "usdf"}
+            for did in datasets
+        }
 
-    def replicas(self, dids: Sequence[Did]) -> dict[Did, dict[str, str]]:
-        """Give a replica everywhere."""
-        return {did: {RSES[name]: f"file:///{name}/{did.name}" for name in PLACES} for did in dids}
+    def replicas_at(self, rses: Sequence[str], dids: Sequence[Did]) -> dict[Did, frozenset[str]]:
+        """Give a replica wherever the unit is wanted."""
+        found = {}
+        for did in dids:
+            number = int(did.name.split("_")[3][:6])
+            found[did] = frozenset(RSES[name] for name in _places(number)) & set(rses)
+        return found
 
     def datasets_below(self, scope: str, folder: str) -> Iterator[Did]:
         """Give the night."""
         return (d for d in self._datasets if d.scope == scope and d.name.startswith(folder))
 
 
-class Registry:
-    """Answer from memory: the datasets that manifests name, but for those left out."""
-
-    def __init__(self, ids: Sequence[Labelled]) -> None:
-        self._ids = ids
-
-    def images_of_night(self, instrument: str, day_obs: int) -> Iterator[Labelled]:
-        """Give the night."""
-        assert (instrument, day_obs) == ("LSSTCam", NIGHT.value)
-        return iter(self._ids)
-
-    def find_ids(self, ids: Sequence[bytes]) -> set[bytes]:
-        """Nobody asks."""
-        return set(ids)
+def _places(unit: Unit | int) -> list[str]:
+    """Name the endpoints that have a unit: the British one has every fourth."""
+    number = unit if isinstance(unit, int) else unit.obs_id.seq_num
+    return [name for name in PLACES if name != "ukdf" or number % 4 == 0]
 
 
-def make_manifest(unit: Unit, bundle: bytes) -> Manifest:
-    """Write a small manifest."""
-    entries = []
-    for number in range(IMAGES):
-        name = SafeName(f"{unit.obs_id}_R22_S1{number}.fits")
-        key = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
-        entries.append(Entry(name, digest_bytes(name.encode()), {"id": key}))
-    return Manifest(unit, "raw", digest_bytes(bundle), tuple(entries), (), {}, {})
+def _unit(number: int) -> Unit:
+    return Unit("LSSTCam", ObsId("MC", "O", NIGHT, number))
 
 
-def make_night(folder: Path, exposures: int) -> tuple[SqlLedger, FixedClock, list[Manifest]]:
-    """Fill stores and ledger, as a night leaves them that was published everywhere."""
+def _ids(number: int) -> list[bytes]:
+    return [hashlib.md5(b"%d/%d" % (number, d)).digest() for d in range(DETECTORS)]  # noqa: S324
+
+
+# -- making the night ------------------------------------------------------------------------------
+
+
+def make_night(folder: Path, exposures: int) -> None:
+    """Fill stores and ledger, as a night leaves them that was published wherever it is wanted."""
     clock = FixedClock()
     ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
     ledger.migrate()
-    manifests = []
-    for number in range(exposures):
-        unit = Unit("LSSTCam", ObsId("MC", "O", NIGHT, number + 1))
-        data = f"bundle of {unit}".encode()
-        manifest = make_manifest(unit, data)
-        manifests.append(manifest)
-        for place in PLACES:
+    units = [_unit(number) for number in range(1, exposures + 1)]
+    fingerprints = {}
+    for unit in units:
+        bundle = f"bundle of {unit}".encode()
+        is_planted = unit.obs_id.seq_num <= 2 * PLANTED
+        ids = _ids(unit.obs_id.seq_num)
+        entries = [
+            Entry(
+                SafeName(f"{number:03d}.fits"), digest_bytes(b""), {"id": str(uuid.UUID(bytes=key))}
+            )
+            for number, key in enumerate(ids if is_planted else ids[:1])
+        ]
+        manifest = Manifest(unit, "raw", digest_bytes(bundle), tuple(entries), (), {}, {})
+        for place in _places(unit):
             path = folder / place / "raw" / unit.folder
             path.mkdir(parents=True)
-            (path / unit.bundle_name.leaf).write_bytes(data)
+            (path / unit.bundle_name.leaf).write_bytes(bundle)
             (path / unit.manifest_name.leaf).write_bytes(manifest.data)
-    units = [str(manifest.unit) for manifest in manifests]
-    ledger.note_units([_row(manifest, clock.now()) for manifest in manifests])
-    for manifest in manifests:
-        facts = make_facts(manifest.unit)
-        ledger.seal_unit(str(manifest.unit), manifest, facts)
+        ledger.note_units([_row(unit, clock.now())])
+        facts = make_facts(unit)
+        if "ukdf" not in _places(unit):
+            facts = dataclasses.replace(facts, tracking_ra_deg=150.0, tracking_dec_deg=2.0)
+        ledger.seal_unit(str(unit), manifest, facts)
+        fingerprints[str(unit)] = (manifest.sha256, Fingerprint.of(ids))
+    SqlFindings(ledger).note_fingerprints(fingerprints)
     for place in RSES:
-        ledger.expect(units, place, "wanted")
-        for old, new in _steps():
-            ledger.advance(units, place, old, new, "as it goes")
-    ledger.advance(units, "summit", State.PUBLISHED, State.RELEASED, "safe")
-    return ledger, clock, manifests
+        names = [str(unit) for unit in units if place == "summit" or place in _places(unit)]
+        ledger.expect(names, place, "wanted")
+        for old, new in itertools.pairwise(list(State)[:5]):
+            ledger.advance(names, place, old, new, "as it goes")
+        if place == "summit":
+            ledger.advance(names, place, State.PUBLISHED, State.RELEASED, "safe")
+    for number in range(PLANTED + 1, 2 * PLANTED + 1):
+        (folder / "frdf" / "raw" / _unit(number).bundle_name).unlink()
 
 
-def _row(manifest: Manifest, now: dt.datetime) -> UnitRow:
-    unit = manifest.unit
+def _row(unit: Unit, now: dt.datetime) -> UnitRow:
     return UnitRow(
         unit=str(unit), kind="raw", instrument=unit.instrument, day_obs=NIGHT.value,
-        obs_id=str(unit.obs_id), part=1, expected=IMAGES, arrived=IMAGES, missing=(), changed_at=now,
+        obs_id=str(unit.obs_id), part=1, expected=205, arrived=205, missing=(), changed_at=now,
     )  # fmt: skip
 
 
-def _steps() -> list[tuple[State, State]]:
-    way = [State.EXPECTED, State.ARRIVED, State.VERIFIED, State.REGISTERED, State.PUBLISHED]
-    return list(itertools.pairwise(way))
+def make_registry(folder: Path, place: str, exposures: int, postgres: str, mark: str) -> None:
+    """Make a repository by Butler, and fill it by SQL with what an ingest leaves there."""
+    camera = make_instrument(DETECTORS)
+    root = folder / "butler" / place
+    url = name_driver(postgres) if postgres else None
+    create_repository(
+        root, [camera], registry_url=url, namespace=f"{mark}_{place}" if url else None
+    )
+    maker = BundleMaker(folder / "first", camera, ButlerIndexer([camera]), draw=lambda *_: b"x")
+    bundle = maker.make(99_999)
+    repository = ButlerRepository(str(root))
+    assert not repository.ingest([bundle])
+    repository.withdraw([bundle.manifest])
+    rows = _datasets(folder, place, exposures)
+    if url is None:
+        _fill_sqlite(root / "gen3.sqlite3", rows)
+    else:
+        _fill_postgres(postgres, f"{mark}_{place}", rows)
 
 
-def make_sources(folder: Path, exposures: int) -> Sources:
-    """Make the night, with a few things wrong."""
-    ledger, clock, manifests = make_night(folder, exposures)
-    clock.advance(24 * 3600)
-    datasets = [Did("raw", manifest.unit.rucio_dataset) for manifest in manifests]
-    ids = [
-        (uuid.UUID(entry.ref["id"]).bytes, manifest.unit.obs_id.exposure_id)
-        for manifest in manifests
-        for entry in manifest.entries
-        if entry.ref
+def _datasets(folder: Path, place: str, exposures: int) -> Iterator[tuple[str, int, int, str]]:
+    """List identifier, exposure, detector and path."""
+    store = PosixStore(folder / place)
+    for number in range(1, exposures + 1):
+        unit = _unit(number)
+        if place in _places(unit):
+            url = store.url_of(f"raw/{unit.bundle_name}")
+            lacking = place == "frdf" and number <= PLANTED
+            for detector, key in enumerate(_ids(number)[1 if lacking else 0 :]):
+                path = f"{url}#zip-path={unit.obs_id}_{detector:03d}.fits"
+                yield key.hex(), unit.obs_id.exposure_id, detector, path
+
+
+TABLES = {
+    "dataset": "id, dataset_type_id, ingest_date, run_id",
+    "dataset_tags_00000001": "dataset_type_id, dataset_id, collection_id, instrument, detector, exposure",
+    "dataset_location": "datastore_name, dataset_id",
+    "file_datastore_records": "dataset_id, path, formatter, storage_class, component, file_size",
+}
+DATASTORE = "FileDatastore@<butlerRoot>"
+
+
+def _values(row: tuple[str, int, int, str]) -> list[tuple[Any, ...]]:
+    key, exposure, detector, path = row
+    return [
+        (key, 2, 1_795_629_078_450_006_000, 1),
+        (2, key, 1, "LSSTCam", detector, exposure),
+        (DATASTORE, key),
+        (
+            key,
+            path,
+            "dbb.hooks.butler_formatter.FitsFileFormatter",
+            "FitsHDUList",
+            "__NULL_STRING__",
+            -1,
+        ),
     ]
-    for manifest in manifests[:PLANTED]:
-        (folder / "frdf" / "raw" / manifest.unit.bundle_name).unlink()
-    registries = {place: Registry(ids) for place in PLACES}
-    registries["ukdf"] = Registry(ids[PLANTED * IMAGES :])
-    rucio = Rucio(datasets)
-    camera = {"LSSTCam": make_instrument()}
+
+
+def _fill_sqlite(file: Path, rows: Iterable[tuple[str, int, int, str]]) -> None:
+    connection = sqlite3.connect(file)
+    connection.execute("pragma synchronous = off")
+    for chunk in iter(lambda: list(itertools.islice(rows, 20_000)), []):
+        for (name, columns), values in zip(
+            TABLES.items(), zip(*map(_values, chunk), strict=True), strict=True
+        ):
+            marks = ", ".join("?" for _ in columns.split(","))
+            connection.executemany(f"insert into {name} ({columns}) values ({marks})", values)  # noqa: S608
+    connection.commit()
+    connection.execute("analyze")
+    connection.close()
+
+
+def _fill_postgres(url: str, schema: str, rows: Iterable[tuple[str, int, int, str]]) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        for chunk in iter(lambda: list(itertools.islice(rows, 100_000)), []):
+            for (name, columns), values in zip(
+                TABLES.items(), zip(*map(_values, chunk), strict=True), strict=True
+            ):
+                with connection.cursor().copy(
+                    f'copy "{schema}".{name} ({columns}) from stdin'
+                ) as copy:
+                    for value in values:
+                        copy.write_row(value)
+        for name in TABLES:
+            connection.execute(f'analyze "{schema}".{name}')
+
+
+def drop_schemas(url: str, mark: str) -> None:
+    """Take the registries away."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        for place in [*PLACES, "peer"]:
+            connection.execute(f'drop schema if exists "{mark}_{place}" cascade')
+
+
+# -- measuring -------------------------------------------------------------------------------------
+
+
+def open_sources(folder: Path, exposures: int) -> Sources:
+    """Open the night as a task does."""
+    clock = FixedClock()
+    ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
+    clock.advance(24 * 3600)
+    rucio = Rucio([_unit(number) for number in range(1, exposures + 1)])
+    camera = {"LSSTCam": make_instrument(DETECTORS)}
+    (folder / "summit").mkdir(exist_ok=True)
     given: dict[str, Any] = {
         "policy": dataclasses.replace(Settings.load().raw, receivers=("frdf", "ukdf", "chile")),
         "policies": POLICIES,
@@ -194,87 +301,121 @@ def make_sources(folder: Path, exposures: int) -> Sources:
         "store": lambda name: PosixStore(folder / name),
     }
     unused = {field.name: SimpleNamespace() for field in dataclasses.fields(Backbone)}
-    backbone = Backbone(**{**unused, **given})
-    return Sources(backbone, rucio, lambda name: registries[name], SqlFindings(ledger))
+    return Sources(
+        Backbone(**{**unused, **given}),
+        rucio,
+        lambda name: ButlerListing(str(folder / "butler" / name), lambda each: f"{each}/raw/all"),
+        SqlFindings(ledger),
+    )
 
 
-def measured(what: str, number: int, work: Callable[[], Any], scale: float = 1.0) -> dict[str, Any]:
-    """Do something once; ``scale`` is what a night of 3,250 exposures is of it."""
-    before, wall = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+def _usage() -> tuple[float, float]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, time.monotonic()
+
+
+def _memory(what: str) -> int:
+    """Read VmRSS (now) or VmHWM (the peak) of this process, in MiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(what))
+
+
+def _measured(work: Callable[[], Any]) -> dict[str, Any]:
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak
+    before_mib = _memory("VmRSS")
+    cpu, wall = _usage()
     work()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    wall = time.monotonic() - wall
+    cpu_after, wall_after = _usage()
     return {
-        "what": what,
-        "exposures": number,
-        "cpu_s": round(cpu, 2),
-        "wall_s": round(wall, 2),
-        "night_cpu_s": round(cpu * scale, 1),
-        "night_wall_s": round(wall * scale, 1),
-        "peak_mib": after.ru_maxrss // 1024,
+        "cpu_s": round(cpu_after - cpu, 2),
+        "wall_s": round(wall_after - wall, 2),
+        "peak_mib": _memory("VmHWM"),
+        "before_mib": before_mib,
     }
 
 
-def compare_night(exposures: int) -> dict[str, Any]:
-    """Compare the whole night at all endpoints; what was planted must be found, and nothing else."""
-    with tempfile.TemporaryDirectory() as folder:
-        sources = make_sources(Path(folder), exposures)
+def compare(folder: Path, exposures: int, places: list[str]) -> dict[str, Any]:
+    """Compare the night at some endpoints; what was planted must be found, and nothing else."""
+    sources = open_sources(folder, exposures)
 
-        def work() -> None:
-            found = reconcile_night(sources, NIGHT)
-            assert not found.silent
-            codes = sorted((item.endpoint, str(item.discrepancy)) for item in found.findings)
-            wanted = [("frdf", "file-gone")] * PLANTED + [("ukdf", "datasets-lacking")] * PLANTED
-            assert codes == wanted, codes[:20]
+    def work() -> None:
+        seen = [s for scan in reconcile_night(sources, NIGHT, places) for s in scan.sightings]
+        codes = sorted((each.endpoint, str(each.discrepancy)) for each in seen)
+        wanted = [("frdf", "butler-lacks")] * PLANTED + [("frdf", "file-gone")] * PLANTED
+        assert codes == (wanted if "frdf" in places else []), codes[:20]
 
-        return measured("a night at 4 endpoints", exposures, work)
+    return _measured(work)
 
 
-def compare_registry(exposures: int) -> list[dict[str, Any]]:
-    """Stream a real registry and read manifests of full size."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        camera = make_instrument(DETECTORS)
-        create_repository(folder / "butler", [camera])
-        # The images' bytes are nobody's business here.
-        maker = BundleMaker(
-            folder / "usdf" / "raw", camera, ButlerIndexer([camera]), draw=lambda *_: b"pixels"
-        )
-        bundles = [maker.make(number + 1) for number in range(exposures)]
-        refused = ButlerRepository(str(folder / "butler")).ingest(bundles)
-        assert not refused
-        rows = {}
-        for bundle in bundles:
-            manifest = bundle.manifest
-            path = folder / "usdf" / "raw" / manifest.unit.manifest_name
-            path.write_bytes(manifest.data)
-            rows[manifest.unit.obs_id.exposure_id] = dataclasses.replace(
-                _row(manifest, dt.datetime.now(dt.UTC)), manifest_sha256=manifest.sha256
-            )
-        backbone = SimpleNamespace(
-            store=lambda place: PosixStore(folder / place), policy=Settings.load().raw
-        )
-        sources = SimpleNamespace(backbone=backbone)
-        night = Night(sources, NIGHT, SimpleNamespace())  # type: ignore[arg-type] # its ids only
-        listing = ButlerListing(str(folder / "butler"), lambda each: f"{each}/raw/all")
+def list_one(folder: Path, place: str) -> dict[str, Any]:
+    """Sum up one registry."""
+    listing = ButlerListing(str(folder / "butler" / place), lambda each: f"{each}/raw/all")
+    return _measured(lambda: listing.served("LSSTCam", NIGHT.value))
 
-        def named() -> Iterator[Labelled]:
-            for exposure, row in rows.items():
-                ids = night.ids_of(row, "usdf") or b""
-                for start in range(0, len(ids), 16):
-                    yield ids[start : start + 16], exposure
 
-        def both() -> None:
-            found = diff_uuids(named(), listing.images_of_night("LSSTCam", NIGHT.value))
-            assert not found.only_left + found.only_right
-            assert found.left == exposures * DETECTORS
+def make_peer(folder: Path, exposures: int, postgres: str, mark: str) -> None:
+    """Make a small repository as Butler itself does, dimension records and all."""
+    camera = make_instrument(DETECTORS)
+    url = name_driver(postgres) if postgres else None
+    root = folder / "butler" / "peer"
+    create_repository(root, [camera], registry_url=url, namespace=f"{mark}_peer" if url else None)
+    maker = BundleMaker(folder / "peer", camera, ButlerIndexer([camera]), draw=lambda *_: b"x")
+    bundles = [maker.make(number + 1) for number in range(exposures)]
+    assert not ButlerRepository(str(root)).ingest(bundles)
 
-        scale = 3250 / exposures
-        return [
-            measured("read manifests of 205 images", exposures, lambda: list(named()), scale),
-            measured("stream a Butler registry and compare, one endpoint", exposures, both, scale),
-        ]
+
+def ask_peer(folder: Path, exposures: int) -> dict[str, Any]:
+    """Read identifiers through Butler's query interface."""
+
+    def work() -> None:
+        number = 0
+        with Butler.from_config(str(folder / "butler" / "peer")) as butler:
+            for name in ("raw", "guider_raw"):
+                with butler.query() as query:
+                    refs = query.datasets(name, collections="LSSTCam/raw/all", find_first=False)
+                    refs = refs.where("instrument = 'LSSTCam' AND exposure.day_obs = 20261121")
+                    number += sum(len(ref.id.bytes) == 16 for ref in refs)
+        assert number == exposures * DETECTORS, number
+
+    return _measured(work)
+
+
+def diff_million(number: int) -> dict[str, Any]:
+    """Compare two long lists that differ in ten places."""
+
+    def side(skipped: range) -> Iterator[tuple[bytes, int]]:
+        for each in range(number):
+            if each not in skipped:
+                yield hashlib.md5(b"%d" % each).digest(), each % 3250  # noqa: S324
+
+    def work() -> None:
+        found = diff_uuids(side(range(5)), side(range(number - 5, number)))
+        assert found.differing == 10
+        assert found.left == number - 5
+
+    return _measured(work)
+
+
+def in_child(work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """Measure in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
+def compare_in_parallel(folder: Path, exposures: int) -> dict[str, Any]:
+    """Compare each endpoint in a process of its own, as mapped tasks do; two at a time."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(len, [[], []]))  # both have imported everything
+        started = time.monotonic()
+        waiting = [pool.submit(compare, folder, exposures, [place]) for place in PLACES]
+        told = [each.result() for each in waiting]
+        wall = time.monotonic() - started
+    return {
+        "cpu_s": round(sum(each["cpu_s"] for each in told), 2),
+        "wall_s": round(wall, 2),
+        "peak_mib": max(each["peak_mib"] for each in told),
+        "before_mib": told[0]["before_mib"],
+    }
 
 
 def ask_rucio(sandbox: Path, number: int) -> list[dict[str, Any]]:
@@ -305,20 +446,41 @@ def ask_rucio(sandbox: Path, number: int) -> list[dict[str, Any]]:
         assert all("FRDF" in there for there in catalog.locks(datasets).values())
 
     def ask_replicas() -> None:
-        assert all("USDF" in there for there in catalog.replicas(dids).values())
+        assert set(listing.replicas_at(["USDF"], dids)) == set(dids)
 
     def ask_datasets() -> None:
         assert len(list(listing.datasets_below("raw", folder))) == number
 
     list(listing.datasets_below("raw", "none/"))  # logs in
-    scale = 3250 / number
     rows = [
-        measured("Rucio: rules of the datasets", number, ask_locks, scale),
-        measured("Rucio: replicas of two files each", number, ask_replicas, scale),
-        measured("Rucio: list the night's datasets", number, ask_datasets, scale),
+        {"what": f"Rucio: rules of {number} datasets", **_measured(ask_locks)},
+        {"what": f"Rucio: replicas of {2 * number} files at one RSE", **_measured(ask_replicas)},
+        {"what": f"Rucio: list {number} datasets of a night", **_measured(ask_datasets)},
     ]
     rules = catalog.locks(datasets)
     catalog.drop_rules([there["FRDF"].rule_id for there in rules.values()])
+    return rows
+
+
+def measure_night(folder: Path, given: argparse.Namespace, mark: str) -> list[dict[str, Any]]:
+    """Make a night and measure all about it."""
+    number, kind = given.exposures, "PostgreSQL" if given.postgres else "SQLite"
+    make_night(folder, number)
+    for place in PLACES:
+        make_registry(folder, place, number, given.postgres, mark)
+        print(f"made {place}", file=sys.stderr)
+    one = f"{number} exposures at 4 endpoints, registries in {kind}"
+    rows = [
+        {"what": f"{one}: one process", **in_child(compare, folder, number, PLACES)},
+        {"what": f"{one}: a process an endpoint", **compare_in_parallel(folder, number)},
+        {"what": f"sum up one registry in {kind}", **in_child(list_one, folder, "usdf")},
+    ]
+    if given.peer:
+        make_peer(folder, given.peer, given.postgres, mark)
+        what = f"{given.peer} exposures in {kind}"
+        peer = in_child(ask_peer, folder, given.peer)
+        rows.append({"what": f"{what}: identifiers by Butler's query interface", **peer})
+        rows.append({"what": f"{what}: the same summed up", **in_child(list_one, folder, "peer")})
     return rows
 
 
@@ -326,17 +488,28 @@ def main() -> None:
     """Print a table, then the same as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--exposures", type=int, default=3250)
-    parser.add_argument("--registry", type=int, default=200, metavar="EXPOSURES")
+    parser.add_argument("--postgres", default="", metavar="URL")
+    parser.add_argument("--uuids", type=int, default=1_000_000)
+    parser.add_argument("--peer", type=int, default=0, metavar="EXPOSURES")
     parser.add_argument("--sandbox", type=Path, metavar="DIR")
     parser.add_argument("--datasets", type=int, default=500, metavar="EXPOSURES")
     given = parser.parse_args()
-    rows = [compare_night(given.exposures)]
-    if given.registry:
-        rows += compare_registry(given.registry)
+    rows: list[dict[str, Any]] = []
+    mark = f"benchmark_{uuid.uuid4().hex[:8]}"
+    if given.exposures:
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                rows += measure_night(Path(name), given, mark)
+            finally:
+                if given.postgres:
+                    drop_schemas(given.postgres, mark)
+    if given.uuids:
+        what = f"{given.uuids:,} identifiers on each side"
+        rows.append({"what": what, **in_child(diff_million, given.uuids)})
     if given.sandbox:
         rows += ask_rucio(given.sandbox, given.datasets)
-    print("| what | exposures | CPU s | wall s | 3,250: CPU s | 3,250: wall s | peak MiB so far |")
-    print("|---|---|---|---|---|---|---|")
+    print("| what | CPU s | wall s | peak MiB | before |")
+    print("|---|---|---|---|---|")
     for row in rows:
         print("| " + " | ".join(str(value) for value in row.values()) + " |")
     print(json.dumps(rows))

@@ -10,8 +10,8 @@ from dbb.flows.cargo import dataset_did
 from dbb.flows.reconcile_store import NAMES_SHOWN, Listing, lacking_files
 from dbb.flows.reconcile_views import (
     AWAITED,
+    HAS_FILES,
     REAPED,
-    REGISTERED,
     UNTOLD,
     Night,
     Scan,
@@ -95,7 +95,7 @@ def judge_receiver(
                 _judge_unwanted(night, unit, endpoint, look, scan)
             else:
                 scan.unsettled.add(unit)
-        elif delivery.state in REGISTERED or delivery.state in (*AWAITED, State.ARRIVED):
+        elif delivery.state in (*HAS_FILES, *AWAITED):
             _judge_wanted(night, row, delivery, look, listing, scan)
     wanted = _wanted_by(night, undelivered, endpoint)
     for row in undelivered:

@@ -10,6 +10,7 @@ from dbb.digests import digest_bytes
 from dbb.errors import BadDayObs, CatalogUnavailable, StoreUnavailable
 from dbb.flows.copies import look_for_copies
 from dbb.flows.gating import apply_gate
+from dbb.flows.manifests import read_manifest
 from dbb.flows.parcels import arrive
 from dbb.flows.publishing import publish_units
 from dbb.flows.reconcile_views import CONFIRM_AFTER
@@ -18,13 +19,14 @@ from dbb.flows.registration import register_units
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.finding import Discrepancy, FindingState
+from dbb.model.fingerprint import Fingerprint, fingerprint_of
 from dbb.model.kind import Kind
 from dbb.model.lfn import escape_name
 from dbb.model.names import SafeName
 from dbb.model.parcel import Parcel, ParcelFile
 from support.discrepancies import CASES, bring, render
 from support.fake_nights import open_sources
-from support.faults import Schedule
+from support.faults import Killed, Schedule
 from support.world import NIGHT, World
 
 DAY_S = 24 * 3600
@@ -172,6 +174,54 @@ def _delete_frdf(world, unit):
 
 def _mend_frdf(world, unit):
     world.stores["frdf"].put(_frdf_name(unit), world.stores["usdf"].data(_frdf_name(unit)))
+
+
+def test_a_scan_that_is_killed_anywhere_leaves_what_the_next_one_completes():
+    world, unit = settled()
+    _delete_frdf(world, unit)
+    probe = Schedule()
+    reconcile_night(open_sources(world, probe), NIGHT)
+    for number in range(len(probe.seen)):
+        world.clock.advance(1)
+        with pytest.raises(Killed):
+            reconcile_night(open_sources(world, Schedule(number)), NIGHT)
+    world.clock.advance(601)
+    assert scan(world) == {("frdf", Discrepancy.FILE_GONE, unit)}
+    assert states(world) == {("frdf", Discrepancy.FILE_GONE): FindingState.CONFIRMED}
+
+
+def test_a_scan_that_ends_late_does_not_undo_a_later_one():
+    world, unit = settled()
+    sources = open_sources(world)
+    early = reconcile_night(sources, NIGHT)
+    _delete_frdf(world, unit)
+    world.clock.advance(60)
+    scan(world, sources)
+    for each in early:
+        sources.findings.record(each)
+    assert states(world) == {("frdf", Discrepancy.FILE_GONE): FindingState.SUSPECTED}
+
+
+# -- fingerprints ----------------------------------------------------------------------------------
+
+
+def test_fingerprints_are_known_since_the_bundle_was_sealed_and_computed_where_they_are_not():
+    world, unit = settled()
+    findings = open_sources(world).findings
+    manifest = read_manifest(world.backbone(), world.ledger.units([unit])[unit])
+    known = {unit: (manifest.sha256, fingerprint_of(manifest))}
+    assert findings.fingerprints([unit]) == known
+    findings.note_fingerprints({unit: ("of another manifest", Fingerprint(1, 2, 3))})
+    assert scan(world) == set()
+    assert findings.fingerprints([unit]) == known
+
+
+def test_no_manifest_of_an_exposure_that_is_well_is_read():
+    world, _ = settled()
+    probe = Schedule()
+    reconcile_night(open_sources(world, probe), NIGHT)
+    assert "MemoryStore.open" not in probe.seen
+    assert "MemoryButlerNights.datasets" not in probe.seen
 
 
 # -- parcels ---------------------------------------------------------------------------------------
