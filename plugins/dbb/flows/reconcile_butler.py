@@ -1,152 +1,29 @@
-"""Butler against the ledger and the manifests: datasets lacking, from elsewhere, or nobody's.
-
-A unit's datasets are compared by their number and sums. Identifiers are read only of exposures where
-these differ.
-"""
+"""Butler against the ledger and the manifests: datasets lacking, from elsewhere, or nobody's."""
 
 from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from dbb.flows.cargo import stored_name
-from dbb.flows.reconcile_views import REGISTERED, UNTOLD, ButlerNights, Night, Scan, Served
+from dbb.flows.butler_look import ButlerLook, Claim
+from dbb.flows.reconcile_night import Night
+from dbb.flows.reconcile_views import UNTOLD, Scan, Served
 from dbb.flows.uuid_sets import diff_uuids
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
 from dbb.model.finding import Discrepancy
-from dbb.model.fingerprint import Fingerprint, fingerprint_of, image_ids
 from dbb.model.kind import Kind
-from dbb.model.manifest import Manifest
-from dbb.model.names import Did
-from dbb.model.parcel import Parcel
-from dbb.ports import UnitRow
-
-UNITS_AT_ONCE = 500
-"""Manifests read before their fingerprints are kept: what a killed scan has read is not lost."""
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """Hold what one unit should look like in a Butler."""
-
-    row: UnitRow
-    exposure: int
-    url: str
-    expected: Fingerprint | None
-
-
-@dataclass
-class ButlerLook:
-    """Hold what a Butler has of a night.
-
-    Parameters
-    ----------
-    claims
-        By unit, what its bundle should look like.
-    groups
-        By instrument, exposure and file: what is there.
-    datasets
-        Of exposures where these differ: every dataset.
-    named
-        Of units of those exposures: the datasets that the manifest names; None if unreadable.
-    parcels
-        Of parcels: by dataset the file where it should be, and the one where it is.
-    """
-
-    claims: dict[str, _Claim] = field(default_factory=dict)
-    groups: dict[tuple[str, int, str], Fingerprint] = field(default_factory=dict)
-    datasets: dict[tuple[str, int], list[Served]] = field(default_factory=dict)
-    named: dict[str, set[bytes] | None] = field(default_factory=dict)
-    parcels: dict[str, tuple[dict[bytes, str], dict[bytes, str]]] = field(default_factory=dict)
-
-
-def know_fingerprints(night: Night) -> dict[str, Fingerprint]:
-    """Give the fingerprint of each sealed exposure's datasets; those never seen are computed."""
-    raw = {unit: row for unit, row in night.sealed.items() if row.kind == Kind.RAW}
-    known = {
-        unit: fingerprint
-        for unit, (sha256, fingerprint) in night.sources.findings.fingerprints(list(raw)).items()
-        if sha256 == raw[unit].manifest_sha256
-    }
-    new: dict[str, tuple[str, Fingerprint]] = {}
-    for unit, row in raw.items():
-        document = None if unit in known else night.document(row)
-        if isinstance(document, Manifest):
-            new[unit] = (row.manifest_sha256, fingerprint_of(document))
-        if len(new) == UNITS_AT_ONCE:
-            night.sources.findings.note_fingerprints(new)
-            known |= {name: fingerprint for name, (_, fingerprint) in new.items()}
-            new = {}
-    night.sources.findings.note_fingerprints(new)
-    return known | {name: fingerprint for name, (_, fingerprint) in new.items()}
-
-
-def ask_butler(night: Night, endpoint: str, known: Mapping[str, Fingerprint]) -> ButlerLook:
-    """Sum up what a Butler has of a night; read identifiers where it differs from the ledger."""
-    butler = night.sources.butler(endpoint)
-    look = ButlerLook()
-    store = night.backbone.store(endpoint)
-    for unit, row in night.sealed.items():
-        if row.kind == Kind.RAW:
-            parsed = Unit.parse(unit)
-            url = store.url_of(stored_name(Did(Kind.RAW.scope, parsed.bundle_name)))
-            exposure = parsed.obs_id.exposure_id
-            look.claims[unit] = _Claim(row, exposure, url, known.get(unit))
-    for instrument in sorted(night.backbone.instruments):
-        for (exposure, file), found in butler.served(instrument, night.day_obs.value).items():
-            look.groups[instrument, exposure, file] = found
-    _look_closer(night, endpoint, butler, look)
-    _look_at_parcels(night, endpoint, butler, look)
-    return look
-
-
-def _look_closer(night: Night, endpoint: str, butler: ButlerNights, look: ButlerLook) -> None:
-    """Read the datasets, and the manifests, of exposures that are not as they should be."""
-    claimed = {(claim.row.instrument, claim.exposure, claim.url) for claim in look.claims.values()}
-    wrong = {key[:2] for key in look.groups.keys() - claimed}
-    for unit, claim in look.claims.items():
-        delivery = night.delivery(unit, endpoint)
-        is_served = delivery is not None and delivery.state in REGISTERED
-        there = look.groups.get((claim.row.instrument, claim.exposure, claim.url))
-        if is_served and (there is None or there != claim.expected):
-            wrong.add((claim.row.instrument, claim.exposure))
-    by_instrument: dict[str, list[int]] = defaultdict(list)
-    for instrument, exposure in sorted(wrong):
-        by_instrument[instrument].append(exposure)
-        look.datasets[instrument, exposure] = []
-    for instrument, exposures in by_instrument.items():
-        for each in butler.datasets(instrument, exposures):
-            look.datasets[instrument, each.exposure].append(each)
-    for unit, claim in look.claims.items():
-        if (claim.row.instrument, claim.exposure) in wrong:
-            document = night.document(claim.row, endpoint)
-            look.named[unit] = set(image_ids(document)) if isinstance(document, Manifest) else None
-
-
-def _look_at_parcels(night: Night, endpoint: str, butler: ButlerNights, look: ButlerLook) -> None:
-    store = night.backbone.store(endpoint)
-    for unit, row in night.sealed.items():
-        document = None if row.kind == Kind.RAW else night.document(row, endpoint)
-        if not isinstance(document, Parcel):
-            continue
-        wanted = {
-            uuid.UUID(ref["id"]).bytes: store.url_of(stored_name(Did(document.scope, file.name)))
-            for file in document.files
-            for ref in file.refs
-        }
-        if wanted:
-            look.parcels[unit] = (wanted, butler.places(sorted(wanted)))
 
 
 def judge_butler(night: Night, endpoint: str, look: ButlerLook, scan: Scan) -> None:
     """Compare what a Butler has with what is published at its endpoint."""
     for unit, claim in look.claims.items():
-        there = look.groups.get((claim.row.instrument, claim.exposure, claim.url))
+        there = look.group_of(claim)
         is_whole = there is not None and there == claim.expected
-        _judge(night, endpoint, unit, scan, _Found(is_whole, there is not None, look, claim))
+        is_there = there is not None or unit in look.moved
+        _judge(night, endpoint, unit, scan, _Found(is_whole, is_there, look, claim))
     for unit, (wanted, places) in look.parcels.items():
         _judge(night, endpoint, unit, scan, _Found(wanted == places, bool(places), look, None))
     for unit, row in night.sealed.items():
@@ -165,7 +42,7 @@ class _Found:
     is_whole: bool
     is_there: bool
     look: ButlerLook
-    claim: _Claim | None
+    claim: Claim | None
 
 
 def _judge(night: Night, endpoint: str, unit: str, scan: Scan, found: _Found) -> None:
@@ -190,26 +67,31 @@ def _judge(night: Night, endpoint: str, unit: str, scan: Scan, found: _Found) ->
 
 def _see_incomplete(unit: str, scan: Scan, found: _Found) -> None:
     """Name the one reason why a published unit is not served as its manifest says."""
-    if found.claim is None:
-        wanted, places = found.look.parcels[unit]
+    look, claim = found.look, found.claim
+    if claim is None:
+        _see_first(unit, scan, *look.parcels[unit])
+    elif unit in look.moved:
+        scan.see(unit, Discrepancy.BUTLER_ELSEWHERE, files=[look.moved[unit]], number=1)
+    elif claim.place not in look.datasets:  # nothing of the exposure is there
+        number = 0 if claim.expected is None else claim.expected.count
+        scan.see(unit, Discrepancy.BUTLER_LACKS, number=number, of=number)
+    elif (named := look.named.get(unit)) is None:
+        scan.see(unit, Discrepancy.MANIFEST_UNREADABLE)
     else:
-        named = found.look.named.get(unit)
-        if named is None:
-            scan.see(unit, Discrepancy.MANIFEST_UNREADABLE)
-            return
-        key = (found.claim.row.instrument, found.claim.exposure)
-        wanted = dict.fromkeys(named, found.claim.url)
-        rows = found.look.datasets.get(key, [])
-        places = {each.dataset_id: each.file for each in rows if each.dataset_id in wanted}
-        strangers = [
-            each.dataset_id
-            for each in rows
-            if each.file == found.claim.url and each.dataset_id not in wanted
-        ]
-        if places == wanted and strangers:
-            scan.see(unit, Discrepancy.BUTLER_DARK, **_evidence(strangers, len(rows)))
-            return
-    _see_first(unit, scan, wanted, places)
+        _see_exposure(unit, scan, claim, named, look.datasets[claim.place])
+
+
+def _see_exposure(
+    unit: str, scan: Scan, claim: Claim, named: set[bytes], rows: Sequence[Served]
+) -> None:
+    wanted = dict.fromkeys(named, claim.url)
+    places = {each.dataset_id: each.file for each in rows if each.dataset_id in named}
+    mine = [each.dataset_id for each in rows if each.file == claim.url]
+    strangers = [key for key in mine if key not in named]
+    if places == wanted and strangers:
+        scan.see(unit, Discrepancy.BUTLER_DARK, **_evidence(strangers, len(rows)))
+    else:
+        _see_first(unit, scan, wanted, places)
 
 
 def _see_first(
@@ -239,16 +121,14 @@ def _evidence(keys: list[bytes], of: int) -> dict[str, object]:
 def _judge_dark(night: Night, look: ButlerLook, scan: Scan) -> None:
     """Find groups that belong to no unit: neither by their file nor by their identifiers."""
     by_exposure: dict[tuple[str, int], list[str]] = defaultdict(list)
-    files = set()
     for unit, claim in look.claims.items():
-        by_exposure[claim.row.instrument, claim.exposure].append(unit)
-        files.add((claim.row.instrument, claim.exposure, claim.url))
+        by_exposure[claim.place].append(unit)
     arriving = {
         (row.instrument, Unit.parse(unit).obs_id.exposure_id)
         for unit, row in night.known.items()
         if row.kind == Kind.RAW and unit not in look.claims
     }
-    for instrument, exposure, file in sorted(look.groups.keys() - files):
+    for instrument, exposure, file in sorted(look.foreign):
         subject = file or f"{instrument} exposure {exposure}"
         units = by_exposure[instrument, exposure]
         named = [look.named.get(unit) for unit in units]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from dbb.errors import Damaged
 from dbb.flows.cargo import dataset_did
+from dbb.flows.reconcile_night import Night
 from dbb.flows.reconcile_store import NAMES_SHOWN, Listing, lacking_files
 from dbb.flows.reconcile_views import (
     AWAITED,
     HAS_FILES,
     REAPED,
     UNTOLD,
-    Night,
     Scan,
 )
 from dbb.flows.wanting import traits_of

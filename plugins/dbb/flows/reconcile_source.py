@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from dbb.flows.reconcile_night import Night
 from dbb.flows.reconcile_store import NAMES_SHOWN, see_dark
-from dbb.flows.reconcile_views import UNTOLD, Night, Scan
+from dbb.flows.reconcile_views import UNTOLD, Scan
 from dbb.model.delivery import Delivery, State
 from dbb.model.exposure import Unit
 from dbb.model.finding import Discrepancy

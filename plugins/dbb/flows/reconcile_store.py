@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbb.flows.cargo import stored_name
-from dbb.flows.reconcile_views import REAPED, Night, Scan
+from dbb.flows.reconcile_night import Night
+from dbb.flows.reconcile_views import REAPED, Scan
 from dbb.model.delivery import Delivery, State
 from dbb.model.finding import Discrepancy
 from dbb.ports import StoredFile, UnitRow

@@ -15,12 +15,14 @@ from functools import partial
 from typing import TypeVar
 
 from dbb.errors import BadDayObs, Transient
+from dbb.flows.butler_look import ButlerLook, ask_butler, know_fingerprints
 from dbb.flows.news import current_nights
-from dbb.flows.reconcile_butler import ButlerLook, ask_butler, judge_butler, know_fingerprints
+from dbb.flows.reconcile_butler import judge_butler
+from dbb.flows.reconcile_night import Night, read_snapshot
 from dbb.flows.reconcile_rucio import RucioLook, ask_rucio, judge_archive, judge_receiver
 from dbb.flows.reconcile_source import Folders, judge_source, list_source
 from dbb.flows.reconcile_store import Listing, judge_store, list_store
-from dbb.flows.reconcile_views import Night, Scan, Sources, read_snapshot
+from dbb.flows.reconcile_views import Scan, Sources
 from dbb.model.day_obs import DayObs
 from dbb.model.finding import Aspect
 

@@ -10,7 +10,7 @@ from dbb.flows.copies import look_for_copies
 from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
-from dbb.flows.reconcile_views import Night
+from dbb.flows.reconcile_night import Night
 from dbb.flows.reconciling import reconcile_night
 from dbb.flows.registration import register_units
 from dbb.flows.releasing import release_units

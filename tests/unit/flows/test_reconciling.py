@@ -396,3 +396,39 @@ def test_it_changes_nothing_but_its_findings():
     before = look()
     assert len(scan(world)) == len(cases)
     assert look() == before
+
+
+# -- when nearly everything is wrong ---------------------------------------------------------------
+
+
+def test_a_registry_that_is_empty_is_told_without_reading_a_manifest():
+    world, _ = settled()
+    world.repositories["frdf"].datasets.clear()
+    probe = Schedule()
+    scans = reconcile_night(open_sources(world, probe), NIGHT)
+    seen = [each for scan in scans for each in scan.sightings]
+    assert {each.discrepancy for each in seen} == {Discrepancy.BUTLER_LACKS}
+    assert [each.evidence["number"] for each in seen] == [3] * 4
+    assert "MemoryStore.open" not in probe.seen
+
+
+def test_a_store_that_has_moved_is_told_without_reading_a_manifest():
+    world, _ = settled()
+    datasets = world.repositories["frdf"].datasets
+    for key, url in list(datasets.items()):
+        datasets[key] = url.replace("memory://frdf", "memory://old/frdf")
+    probe = Schedule()
+    scans = reconcile_night(open_sources(world, probe), NIGHT)
+    seen = [each for scan in scans for each in scan.sightings]
+    assert [each.discrepancy for each in seen] == [Discrepancy.BUTLER_ELSEWHERE] * 4
+    assert all("memory://old/frdf" in each.evidence["files"][0] for each in seen)
+    assert "MemoryStore.open" not in probe.seen
+
+
+def test_datasets_of_an_unpublished_unit_from_an_unknown_file_are_told_once():
+    world, unit = settled()
+    usdf = world.repositories["usdf"].datasets
+    mine = {key: url for key, url in usdf.items() if unit[-20:] in url}
+    world.repositories["ukdf"].datasets.update(mine)
+    world.clock.advance(3600)
+    assert scan(world) == {("ukdf", Discrepancy.BUTLER_UNPUBLISHED, unit)}
