@@ -65,7 +65,11 @@ def make_endpoint(folder: Path, bundles: int, mebibytes: int) -> tuple[Backbone,
         name = unit_name(number + 1)
         unit = Unit.parse(name)
         data = os.urandom(mebibytes * 2**20)
-        entry = Entry(SafeName("x.fits"), Digest(5, "a" * 64, "00000001", "00000002"), {"id": "1"})
+        entry = Entry(
+            SafeName("x.fits"),
+            Digest(5, "a" * 64, "00000001", "00000002"),
+            {"id": "00000000-0000-0000-0000-000000000001"},
+        )
         manifest = Manifest(unit, "raw", digest_bytes(data), (entry,), (), {}, {})
         for leaf, content in ((unit.bundle_name, data), (unit.manifest_name, manifest.data)):
             with store.create(f"raw/{leaf}") as writer:

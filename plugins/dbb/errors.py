@@ -512,6 +512,11 @@ class BadDayObs(Misconfigured):
         """Show keys of a run's configuration that nobody reads, such as a misspelt ``day_obs``."""
         return cls(f"The run's configuration has unknown keys: {keys}.")
 
+    @classmethod
+    def for_open_night(cls, day_obs: object) -> Self:
+        """Name a night that is not over, and so is not compared."""
+        return cls(f"The night {day_obs} is not over: it is compared from an hour after its end.")
+
 
 class UnknownItem(Misconfigured):
     """Report a request for an exposure or refusal that the ledger does not know."""
@@ -557,6 +562,11 @@ class UnknownEndpoint(Misconfigured):
     def for_name(cls, name: str) -> Self:
         """Name the endpoint."""
         return cls(f"No endpoint is called {name[:40]!a}.", "include/endpoints")
+
+    @classmethod
+    def for_no_part(cls, name: str) -> Self:
+        """Name an endpoint that exists and is not compared with others."""
+        return cls(f"{name[:40]!a} takes no part: a cache has datasets of its own.", name)
 
 
 class ForbiddenTransition(Misconfigured):

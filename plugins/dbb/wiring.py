@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dbb.flows.backbone import Backbone
 from dbb.flows.lfa import Annex
 from dbb.flows.oods import Oods
+from dbb.flows.reconcile_views import ButlerNights, RucioNights, Sources
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
@@ -199,6 +200,30 @@ def open_efd(settings: Settings) -> EfdEvents | None:
             settings.environment.get("DBB_EFD_USER", ""),
             settings.environment.get("DBB_EFD_PASSWORD", ""),
         )
+    )
+
+
+def open_sources(settings: Settings, backbone: Backbone) -> Sources:
+    """Open what a reconciler compares, beside the ports of the backbone."""
+    from dbb.hooks.findings import SqlFindings  # noqa: PLC0415 - reconciling alone
+
+    def rucio() -> RucioNights:
+        from dbb.hooks.rucio_listing import RucioListing  # noqa: PLC0415 - a slow import
+
+        return RucioListing(**_rucio_login(settings))
+
+    @cache
+    def butler(endpoint: str) -> ButlerNights:
+        from dbb.hooks.butler_listing import ButlerListing  # noqa: PLC0415 - a slow import
+
+        root = settings.resolve(settings.endpoint(endpoint).butler)
+        return ButlerListing(root, lambda each: settings.raw.run.format(instrument=each))
+
+    return Sources(
+        backbone=backbone,
+        rucio=cast(RucioNights, _WhenUsed(rucio)),
+        butler=butler,
+        findings=SqlFindings(open_ledger(settings, "reconcile")),
     )
 
 

@@ -20,6 +20,7 @@ OTHERS = {
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
     "repair": "repair.py",
+    "reconcile": "reconcile.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -28,7 +29,7 @@ FILES = (*DAG_IDS, "deliver.py", *OTHERS.values())
 
 ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS)
 
-POOLS = {"archive_scrub": "audit"}
+POOLS = {"archive_scrub": "audit", "reconcile": "audit"}
 """The pools of the DAGs that do not share tonight's."""
 
 STEPS = {
@@ -171,6 +172,21 @@ def test_every_step_but_the_watcher_links_to_its_exposures_or_its_night(dags, na
     for step, task in dags[name]["tasks"].items():
         wanted = "The night" if step in night else "Exposures of this chunk"
         assert task["links"] == ([] if step == "tell_of_failed_steps" else [wanted])
+
+
+def test_each_endpoint_is_compared_by_a_step_of_its_own(dags):
+    settings = Settings.load()
+    places = (settings.raw.source, settings.raw.archive, *settings.receivers)
+    tasks = dags["reconcile"]["tasks"]
+    assert set(tasks) == {
+        "choose_nights",
+        *(f"reconcile_at_{name}" for name in places),
+        "tell_of_findings",
+    }
+    for name in places:
+        assert tasks[f"reconcile_at_{name}"]["queue"] == settings.endpoint(name).queue
+    assert tasks["tell_of_findings"]["rule"] == "all_done"
+    assert dags["reconcile"]["runs"] == 1
 
 
 def test_nights_can_be_backfilled_and_outages_are_caught_up(dags):

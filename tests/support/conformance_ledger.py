@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import itertools
 import threading
+import uuid
 
 import pytest
 from sqlalchemy import text
@@ -62,7 +63,7 @@ def manifest(name: str = UNIT, sha256: str = "a" * 64) -> Manifest:
         unit=Unit.parse(name),
         scope="raw",
         bundle=digest,
-        entries=(Entry(SafeName("x.fits"), digest, {"id": "1"}),),
+        entries=(Entry(SafeName("x.fits"), digest, {"id": str(uuid.UUID(int=1))}),),
         missing=("R22_S11",),
         universe={},
         records={},

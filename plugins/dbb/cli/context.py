@@ -9,6 +9,7 @@ from functools import cached_property
 
 from dbb.cli.output import Output
 from dbb.flows.backbone import Backbone
+from dbb.flows.reconcile_views import Sources
 from dbb.settings import Settings
 
 
@@ -27,6 +28,12 @@ def _open(settings: Settings) -> Backbone:
     return open_backbone(settings, f"dbb {user_name()}")
 
 
+def _open_sources(settings: Settings, backbone: Backbone) -> Sources:
+    from dbb.wiring import open_sources  # noqa: PLC0415 - reconciling alone
+
+    return open_sources(settings, backbone)
+
+
 @dataclass
 class Context:
     """Hold the settings and open the ports when a command asks.
@@ -39,13 +46,21 @@ class Context:
         Where to write.
     open_ports
         How the ports are opened; the ledger's schema is checked first.
+    open_reconciler
+        How what a reconciler compares is opened.
     """
 
     settings: Settings
     output: Output
     open_ports: Callable[[Settings], Backbone] = field(default=_open)
+    open_reconciler: Callable[[Settings, Backbone], Sources] = field(default=_open_sources)
 
     @cached_property
     def backbone(self) -> Backbone:
         """Open the ports once."""
         return self.open_ports(self.settings)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Open what a reconciler compares, once."""
+        return self.open_reconciler(self.settings, self.backbone)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    audit,
     budget,
     buffers,
     doctor,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, ModuleType] = {
     "exposure": exposure,
     "where": where,
     "verify": verify,
+    "audit": audit,
     "scrub": scrub,
     "buffers": buffers,
     "budget": budget,

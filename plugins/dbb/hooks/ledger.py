@@ -18,6 +18,7 @@ from dbb.hooks.sql import check_schema, migrate, statement, to_time
 from dbb.model.delivery import Delivery, State, check_transition
 from dbb.model.digest import Digest
 from dbb.model.exposure import ExposureFacts
+from dbb.model.fingerprint import fingerprint_of
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.quarantine import Decision, Refusal
@@ -143,6 +144,11 @@ class SqlLedger:
             if row.manifest_sha256 != manifest.sha256:
                 raise ConflictingDuplicate.for_file(unit, row.bundle_sha256, bundle.sha256)
             connection.execute(statement("ledger/note_exposure"), _facts_row(facts))
+            fingerprint = {"fingerprint": str(fingerprint_of(manifest))}
+            connection.execute(
+                statement("finding/note_fingerprint"),
+                {"unit": unit, "manifest_sha256": manifest.sha256, **fingerprint},
+            )
 
     def seal_parcel(self, parcel: Parcel) -> None:
         """Insert the unit of a parcel; a verified one stays as it is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -151,6 +152,16 @@ class Manifest:
             raise BadManifest.for_field(f"{name}: files", "the names are not sorted and unique")
         if any("/" in entry_name for entry_name in names):
             raise BadManifest.for_field(f"{name}: files", "a name has a folder")
+        if not all(_has_id(entry.ref) for entry in self.images):
+            raise BadManifest.for_field(f"{name}: files", "a dataset's id is no UUID")
+
+
+def _has_id(ref: dict[str, Any] | None) -> bool:
+    try:
+        uuid.UUID((ref or {})["id"])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
+    return True
 
 
 _FIELDS: dict[str, Callable[[Any], bool]] = {

@@ -21,7 +21,7 @@ def manifest():
         scope="raw",
         bundle=DIGEST,
         entries=(
-            Entry(SafeName("a.fits"), DIGEST, {"id": "x"}),
+            Entry(SafeName("a.fits"), DIGEST, {"id": "00000000-0000-0000-0000-000000000001"}),
             Entry(SafeName("a.json"), DIGEST),
         ),
         missing=("R22_S11",),

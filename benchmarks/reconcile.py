@@ -1,0 +1,525 @@
+"""Measure what it takes to compare a whole night at four endpoints.
+
+Claims: 3,250 exposures at 4 endpoints are compared in less than 60 s; a million identifiers on each side
+are compared in less than 60 s, in bounded memory. Real are: the ledger (SQLite in a file, with its
+history), the stores (two small files an exposure and endpoint), the region of the sky that one policy
+names (every fourth exposure is in it), and a Butler registry for each endpoint with 205 datasets an
+exposure, filled by SQL. Rucio answers from memory; what the real one costs is measured apart, over
+fewer datasets, and multiplied. Each figure is of a process of its own, begun when all is imported.
+
+::
+
+    python benchmarks/reconcile.py [--exposures 3250] [--postgres URL] [--uuids 1000000]
+                                   [--peer EXPOSURES] [--sandbox DIR --datasets 500]
+
+With ``--postgres`` the registries are schemas of that database (it needs the extension btree_gist). ``--peer`` reads some exposures through Butler's own query interface too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import hashlib
+import itertools
+import json
+import multiprocessing
+import resource
+import sqlite3
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests")]
+
+import psycopg
+from lsst.daf.butler import Butler
+from sqlalchemy import make_url
+
+from dbb.digests import digest_bytes
+from dbb.flows.backbone import Backbone
+from dbb.flows.reconcile_views import Sources
+from dbb.flows.reconciling import reconcile_night
+from dbb.flows.uuid_sets import diff_uuids
+from dbb.hooks.butler_indexer import ButlerIndexer
+from dbb.hooks.butler_listing import ButlerListing
+from dbb.hooks.butler_repository import ButlerRepository
+from dbb.hooks.butler_setup import create_repository, name_driver
+from dbb.hooks.findings import SqlFindings
+from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.posix_store import PosixStore
+from dbb.hooks.rucio_catalog import RucioCatalog
+from dbb.hooks.rucio_listing import RucioListing
+from dbb.hooks.sky_regions import SkyRegions
+from dbb.model.day_obs import DayObs
+from dbb.model.delivery import State
+from dbb.model.exposure import ObsId, Unit
+from dbb.model.fingerprint import Fingerprint
+from dbb.model.kind import Kind
+from dbb.model.manifest import Entry, Manifest
+from dbb.model.names import Did, SafeName
+from dbb.model.policy import Policy, PolicyBook, Selection
+from dbb.ports import CatalogEntry, CatalogFile, Lock, RuleState, RuleWish, UnitRow
+from dbb.settings import Settings
+from sandbox.envfile import read_env
+from support.fake_clock import FixedClock
+from support.raw_bundles import BundleMaker, make_facts, make_instrument
+
+NIGHT = DayObs(20261121)
+RSES = {"summit": "", "usdf": "USDF", "frdf": "FRDF", "ukdf": "UKDF", "chile": "CHILE"}
+PLACES = [name for name, rse in RSES.items() if rse]
+POLICIES = PolicyBook(
+    (
+        Policy("raw-frdf", "frdf", Selection(Kind.RAW), ("usdf",)),
+        Policy("raw-ukdf", "ukdf", Selection(Kind.RAW, region="uk"), ("frdf",)),
+        Policy("raw-chile", "chile", Selection(Kind.RAW), ("usdf",)),
+    )
+)
+DETECTORS = 205
+PLANTED = 5
+"""Exposures of which the French Butler lacks a dataset, and as many whose bundle is gone there."""
+
+
+class Rucio:
+    """Answer from memory: rules and replicas are where the deliveries are."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._datasets = {Did("raw", unit.rucio_dataset): unit for unit in units}
+
+    def locks(self, datasets: Sequence[Did]) -> dict[Did, dict[str, Lock]]:
+        """Give a satisfied rule at every receiver that wants the unit."""
+        lock = Lock("0" * 32, RuleState.OK)
+        return {
+            did: {RSES[name]: lock for name in _places(self._datasets[did]) if name != "usdf"}
+            for did in datasets
+        }
+
+    def replicas_at(self, rses: Sequence[str], dids: Sequence[Did]) -> dict[Did, frozenset[str]]:
+        """Give a replica wherever the unit is wanted."""
+        found = {}
+        for did in dids:
+            number = int(did.name.split("_")[3][:6])
+            found[did] = frozenset(RSES[name] for name in _places(number)) & set(rses)
+        return found
+
+    def datasets_below(self, scope: str, folder: str) -> Iterator[Did]:
+        """Give the night."""
+        return (d for d in self._datasets if d.scope == scope and d.name.startswith(folder))
+
+
+def _places(unit: Unit | int) -> list[str]:
+    """Name the endpoints that have a unit: the British one has every fourth."""
+    number = unit if isinstance(unit, int) else unit.obs_id.seq_num
+    return [name for name in PLACES if name != "ukdf" or number % 4 == 0]
+
+
+def _unit(number: int) -> Unit:
+    return Unit("LSSTCam", ObsId("MC", "O", NIGHT, number))
+
+
+def _ids(number: int) -> list[bytes]:
+    return [hashlib.md5(b"%d/%d" % (number, d)).digest() for d in range(DETECTORS)]  # noqa: S324
+
+
+# -- making the night ------------------------------------------------------------------------------
+
+
+def make_night(folder: Path, exposures: int) -> None:
+    """Fill stores and ledger, as a night leaves them that was published wherever it is wanted."""
+    clock = FixedClock()
+    ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
+    ledger.migrate()
+    units = [_unit(number) for number in range(1, exposures + 1)]
+    fingerprints = {}
+    for unit in units:
+        bundle = f"bundle of {unit}".encode()
+        is_planted = unit.obs_id.seq_num <= 2 * PLANTED
+        ids = _ids(unit.obs_id.seq_num)
+        entries = [
+            Entry(
+                SafeName(f"{number:03d}.fits"), digest_bytes(b""), {"id": str(uuid.UUID(bytes=key))}
+            )
+            for number, key in enumerate(ids if is_planted else ids[:1])
+        ]
+        manifest = Manifest(unit, "raw", digest_bytes(bundle), tuple(entries), (), {}, {})
+        for place in _places(unit):
+            path = folder / place / "raw" / unit.folder
+            path.mkdir(parents=True)
+            (path / unit.bundle_name.leaf).write_bytes(bundle)
+            (path / unit.manifest_name.leaf).write_bytes(manifest.data)
+        ledger.note_units([_row(unit, clock.now())])
+        facts = make_facts(unit)
+        if "ukdf" not in _places(unit):
+            facts = dataclasses.replace(facts, tracking_ra_deg=150.0, tracking_dec_deg=2.0)
+        ledger.seal_unit(str(unit), manifest, facts)
+        fingerprints[str(unit)] = (manifest.sha256, Fingerprint.of(ids))
+    SqlFindings(ledger).note_fingerprints(fingerprints)
+    for place in RSES:
+        names = [str(unit) for unit in units if place == "summit" or place in _places(unit)]
+        ledger.expect(names, place, "wanted")
+        for old, new in itertools.pairwise(list(State)[:5]):
+            ledger.advance(names, place, old, new, "as it goes")
+        if place == "summit":
+            ledger.advance(names, place, State.PUBLISHED, State.RELEASED, "safe")
+    for number in range(PLANTED + 1, 2 * PLANTED + 1):
+        (folder / "frdf" / "raw" / _unit(number).bundle_name).unlink()
+
+
+def _row(unit: Unit, now: dt.datetime) -> UnitRow:
+    return UnitRow(
+        unit=str(unit), kind="raw", instrument=unit.instrument, day_obs=NIGHT.value,
+        obs_id=str(unit.obs_id), part=1, expected=205, arrived=205, missing=(), changed_at=now,
+    )  # fmt: skip
+
+
+def make_registry(folder: Path, place: str, exposures: int, postgres: str, mark: str) -> None:
+    """Make a repository by Butler, and fill it by SQL with what an ingest leaves there."""
+    camera = make_instrument(DETECTORS)
+    root = folder / "butler" / place
+    url = name_driver(postgres) if postgres else None
+    create_repository(
+        root, [camera], registry_url=url, namespace=f"{mark}_{place}" if url else None
+    )
+    maker = BundleMaker(folder / "first", camera, ButlerIndexer([camera]), draw=lambda *_: b"x")
+    bundle = maker.make(99_999)
+    repository = ButlerRepository(str(root))
+    assert not repository.ingest([bundle])
+    repository.withdraw([bundle.manifest])
+    rows = _datasets(folder, place, exposures)
+    if url is None:
+        _fill_sqlite(root / "gen3.sqlite3", rows)
+    else:
+        _fill_postgres(postgres, f"{mark}_{place}", rows)
+
+
+def _datasets(folder: Path, place: str, exposures: int) -> Iterator[tuple[str, int, int, str]]:
+    """List identifier, exposure, detector and path."""
+    store = PosixStore(folder / place)
+    for number in range(1, exposures + 1):
+        unit = _unit(number)
+        if place in _places(unit):
+            url = store.url_of(f"raw/{unit.bundle_name}")
+            lacking = place == "frdf" and number <= PLANTED
+            for detector, key in enumerate(_ids(number)[1 if lacking else 0 :]):
+                path = f"{url}#zip-path={unit.obs_id}_{detector:03d}.fits"
+                yield key.hex(), unit.obs_id.exposure_id, detector, path
+
+
+TABLES = {
+    "dataset": "id, dataset_type_id, ingest_date, run_id",
+    "dataset_tags_00000001": "dataset_type_id, dataset_id, collection_id, instrument, detector, exposure",
+    "dataset_location": "datastore_name, dataset_id",
+    "file_datastore_records": "dataset_id, path, formatter, storage_class, component, file_size",
+}
+DATASTORE = "FileDatastore@<butlerRoot>"
+
+
+def _values(row: tuple[str, int, int, str]) -> list[tuple[Any, ...]]:
+    key, exposure, detector, path = row
+    return [
+        (key, 2, 1_795_629_078_450_006_000, 1),
+        (2, key, 1, "LSSTCam", detector, exposure),
+        (DATASTORE, key),
+        (
+            key,
+            path,
+            "dbb.hooks.butler_formatter.FitsFileFormatter",
+            "FitsHDUList",
+            "__NULL_STRING__",
+            -1,
+        ),
+    ]
+
+
+def _fill_sqlite(file: Path, rows: Iterable[tuple[str, int, int, str]]) -> None:
+    connection = sqlite3.connect(file)
+    connection.execute("pragma synchronous = off")
+    for chunk in iter(lambda: list(itertools.islice(rows, 20_000)), []):
+        for (name, columns), values in zip(
+            TABLES.items(), zip(*map(_values, chunk), strict=True), strict=True
+        ):
+            marks = ", ".join("?" for _ in columns.split(","))
+            connection.executemany(f"insert into {name} ({columns}) values ({marks})", values)  # noqa: S608
+    connection.commit()
+    connection.execute("analyze")
+    connection.close()
+
+
+def _fill_postgres(url: str, schema: str, rows: Iterable[tuple[str, int, int, str]]) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        # Exposures and the like are left out: nothing here reads them.
+        keys = connection.execute(
+            "select conrelid::regclass::text, conname from pg_constraint "
+            "where contype = 'f' and connamespace = %s::regnamespace",
+            (f'"{schema}"',),
+        ).fetchall()
+        for name, key in keys:
+            connection.execute(f'alter table {name} drop constraint if exists "{key}" cascade')
+        for chunk in iter(lambda: list(itertools.islice(rows, 100_000)), []):
+            for (name, columns), values in zip(
+                TABLES.items(), zip(*map(_values, chunk), strict=True), strict=True
+            ):
+                with connection.cursor().copy(
+                    f'copy "{schema}".{name} ({columns}) from stdin'
+                ) as copy:
+                    for value in values:
+                        copy.write_row(value)
+        for name in TABLES:
+            connection.execute(f'analyze "{schema}".{name}')
+
+
+def drop_schemas(url: str, mark: str) -> None:
+    """Take the registries away."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        for place in [*PLACES, "peer"]:
+            connection.execute(f'drop schema if exists "{mark}_{place}" cascade')
+
+
+# -- measuring -------------------------------------------------------------------------------------
+
+
+def open_sources(folder: Path, exposures: int) -> Sources:
+    """Open the night as a task does."""
+    clock = FixedClock()
+    ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
+    clock.advance(24 * 3600)
+    rucio = Rucio([_unit(number) for number in range(1, exposures + 1)])
+    camera = {"LSSTCam": make_instrument(DETECTORS)}
+    (folder / "summit").mkdir(exist_ok=True)
+    given: dict[str, Any] = {
+        "policy": dataclasses.replace(Settings.load().raw, receivers=("frdf", "ukdf", "chile")),
+        "policies": POLICIES,
+        "instruments": camera,
+        "rses": RSES,
+        "ledger": ledger,
+        "clock": clock,
+        "catalog": rucio,
+        "sky": SkyRegions(ROOT / "include/policies/regions", camera),
+        "store": lambda name: PosixStore(folder / name),
+    }
+    unused = {field.name: SimpleNamespace() for field in dataclasses.fields(Backbone)}
+    return Sources(
+        Backbone(**{**unused, **given}),
+        rucio,
+        lambda name: ButlerListing(str(folder / "butler" / name), lambda each: f"{each}/raw/all"),
+        SqlFindings(ledger),
+    )
+
+
+def _usage() -> tuple[float, float]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, time.monotonic()
+
+
+def _memory(what: str) -> int:
+    """Read VmRSS (now) or VmHWM (the peak) of this process, in MiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(what))
+
+
+def _measured(work: Callable[[], Any]) -> dict[str, Any]:
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak
+    before_mib = _memory("VmRSS")
+    cpu, wall = _usage()
+    work()
+    cpu_after, wall_after = _usage()
+    return {
+        "cpu_s": round(cpu_after - cpu, 2),
+        "wall_s": round(wall_after - wall, 2),
+        "peak_mib": _memory("VmHWM"),
+        "before_mib": before_mib,
+    }
+
+
+def compare(folder: Path, exposures: int, places: list[str]) -> dict[str, Any]:
+    """Compare the night at some endpoints; what was planted must be found, and nothing else."""
+    sources = open_sources(folder, exposures)
+
+    def work() -> None:
+        seen = [s for scan in reconcile_night(sources, NIGHT, places) for s in scan.sightings]
+        codes = sorted((each.endpoint, str(each.discrepancy)) for each in seen)
+        wanted = [("frdf", "butler-lacks")] * PLANTED + [("frdf", "file-gone")] * PLANTED
+        assert codes == (wanted if "frdf" in places else []), codes[:20]
+
+    return _measured(work)
+
+
+def list_one(folder: Path, place: str) -> dict[str, Any]:
+    """Sum up one registry."""
+    listing = ButlerListing(str(folder / "butler" / place), lambda each: f"{each}/raw/all")
+    return _measured(lambda: listing.served("LSSTCam", NIGHT.value))
+
+
+def make_peer(folder: Path, exposures: int, postgres: str, mark: str) -> None:
+    """Make a small repository as Butler itself does, dimension records and all."""
+    camera = make_instrument(DETECTORS)
+    url = name_driver(postgres) if postgres else None
+    root = folder / "butler" / "peer"
+    create_repository(root, [camera], registry_url=url, namespace=f"{mark}_peer" if url else None)
+    maker = BundleMaker(folder / "peer", camera, ButlerIndexer([camera]), draw=lambda *_: b"x")
+    bundles = [maker.make(number + 1) for number in range(exposures)]
+    assert not ButlerRepository(str(root)).ingest(bundles)
+
+
+def ask_peer(folder: Path, exposures: int) -> dict[str, Any]:
+    """Read identifiers through Butler's query interface."""
+
+    def work() -> None:
+        number = 0
+        with Butler.from_config(str(folder / "butler" / "peer")) as butler:
+            for name in ("raw", "guider_raw"):
+                with butler.query() as query:
+                    refs = query.datasets(name, collections="LSSTCam/raw/all", find_first=False)
+                    refs = refs.where("instrument = 'LSSTCam' AND exposure.day_obs = 20261121")
+                    number += sum(len(ref.id.bytes) == 16 for ref in refs)
+        assert number == exposures * DETECTORS, number
+
+    return _measured(work)
+
+
+def diff_million(number: int) -> dict[str, Any]:
+    """Compare two long lists that differ in ten places."""
+
+    def side(skipped: range) -> Iterator[tuple[bytes, int]]:
+        for each in range(number):
+            if each not in skipped:
+                yield hashlib.md5(b"%d" % each).digest(), each % 3250  # noqa: S324
+
+    def work() -> None:
+        found = diff_uuids(side(range(5)), side(range(number - 5, number)))
+        assert found.differing == 10
+        assert found.left == number - 5
+
+    return _measured(work)
+
+
+def in_child(work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """Measure in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
+def compare_in_parallel(folder: Path, exposures: int) -> dict[str, Any]:
+    """Compare each endpoint in a process of its own, as mapped tasks do; two at a time."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(len, [[], []]))  # both have imported everything
+        started = time.monotonic()
+        waiting = [pool.submit(compare, folder, exposures, [place]) for place in PLACES]
+        told = [each.result() for each in waiting]
+        wall = time.monotonic() - started
+    return {
+        "cpu_s": round(sum(each["cpu_s"] for each in told), 2),
+        "wall_s": round(wall, 2),
+        "peak_mib": max(each["peak_mib"] for each in told),
+        "before_mib": told[0]["before_mib"],
+    }
+
+
+def ask_rucio(sandbox: Path, number: int) -> list[dict[str, Any]]:
+    """Ask a real server for rules, replicas and datasets of units that exist in its catalogue."""
+    env = read_env(sandbox / "env")
+    login = {
+        "host": env["DBB_RUCIO_HOST"],
+        "account": env["DBB_RUCIO_ACCOUNT"],
+        "username": env["DBB_RUCIO_USER"],
+        "password": env["DBB_RUCIO_PASSWORD"],
+    }
+    catalog, listing = RucioCatalog(**login), RucioListing(**login)
+    mark = uuid.uuid4().hex[:8]
+    folder = f"Dataset/benchmark/{mark}/"
+    entries = []
+    for each in range(number):
+        files = [
+            CatalogFile(Did("raw", SafeName(f"benchmark/{mark}/{each}.{end}")), digest_bytes(b"x"))
+            for end in ("zip", "manifest.json")
+        ]
+        entries.append(CatalogEntry(Did("raw", SafeName(f"{folder}{each}")), tuple(files)))
+    catalog.register(entries, "USDF")
+    datasets = [entry.dataset for entry in entries]
+    catalog.ensure_rules(datasets, RuleWish("FRDF", "Nightly"))
+    dids = [file.did for entry in entries for file in entry.files]
+
+    def ask_locks() -> None:
+        assert all("FRDF" in there for there in catalog.locks(datasets).values())
+
+    def ask_replicas() -> None:
+        assert set(listing.replicas_at(["USDF"], dids)) == set(dids)
+
+    def ask_datasets() -> None:
+        assert len(list(listing.datasets_below("raw", folder))) == number
+
+    list(listing.datasets_below("raw", "none/"))  # logs in
+    rows = [
+        {"what": f"Rucio: rules of {number} datasets", **_measured(ask_locks)},
+        {"what": f"Rucio: replicas of {2 * number} files at one RSE", **_measured(ask_replicas)},
+        {"what": f"Rucio: list {number} datasets of a night", **_measured(ask_datasets)},
+    ]
+    rules = catalog.locks(datasets)
+    catalog.drop_rules([there["FRDF"].rule_id for there in rules.values()])
+    return rows
+
+
+def measure_night(folder: Path, given: argparse.Namespace, mark: str) -> list[dict[str, Any]]:
+    """Make a night and measure all about it."""
+    number, kind = given.exposures, "PostgreSQL" if given.postgres else "SQLite"
+    make_night(folder, number)
+    for place in PLACES:
+        make_registry(folder, place, number, given.postgres, mark)
+        print(f"made {place}", file=sys.stderr)
+    one = f"{number} exposures at 4 endpoints, registries in {kind}"
+    rows = [
+        {"what": f"{one}: one process", **in_child(compare, folder, number, PLACES)},
+        {"what": f"{one}: a process an endpoint", **compare_in_parallel(folder, number)},
+        {"what": f"sum up one registry in {kind}", **in_child(list_one, folder, "usdf")},
+    ]
+    if given.peer:
+        make_peer(folder, given.peer, given.postgres, mark)
+        what = f"{given.peer} exposures in {kind}"
+        peer = in_child(ask_peer, folder, given.peer)
+        rows.append({"what": f"{what}: identifiers by Butler's query interface", **peer})
+        rows.append({"what": f"{what}: the same summed up", **in_child(list_one, folder, "peer")})
+    return rows
+
+
+def main() -> None:
+    """Print a table, then the same as JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--exposures", type=int, default=3250)
+    parser.add_argument("--postgres", default="", metavar="URL")
+    parser.add_argument("--uuids", type=int, default=1_000_000)
+    parser.add_argument("--peer", type=int, default=0, metavar="EXPOSURES")
+    parser.add_argument("--sandbox", type=Path, metavar="DIR")
+    parser.add_argument("--datasets", type=int, default=500, metavar="EXPOSURES")
+    given = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    mark = f"benchmark_{uuid.uuid4().hex[:8]}"
+    if given.exposures:
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                rows += measure_night(Path(name), given, mark)
+            finally:
+                if given.postgres:
+                    drop_schemas(given.postgres, mark)
+    if given.uuids:
+        what = f"{given.uuids:,} identifiers on each side"
+        rows.append({"what": what, **in_child(diff_million, given.uuids)})
+    if given.sandbox:
+        rows += ask_rucio(given.sandbox, given.datasets)
+    print("| what | CPU s | wall s | peak MiB | before |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+    print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
