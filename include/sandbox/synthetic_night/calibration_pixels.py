@@ -47,7 +47,7 @@ class Physics:
     hot_rate: float = 80.0
     flat_level: float = 30_000.0
     hot_pixels: int = 6
-    cosmic_rays: float = 0.4
+    cosmic_rays: float = 0.2
     dead_columns: int = 1
 
 

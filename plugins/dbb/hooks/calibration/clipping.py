@@ -2,9 +2,10 @@
 
 A pixel's noise is judged twice: by the row of its amplifier, from the differences of consecutive
 images (these hold thousands of pixels also where there are two images, and no structure of the
-sky), and, where eight images or more allow it, by the quartiles of the pixel itself, which spare a
-pixel that is noisier than its neighbours. The larger of both times ``clip_sigma`` is how far a
-value may lie from the median. Median and quartiles do not move with outliers, so one pass is enough.
+sky), and, where eight images or more allow it, by the pixel itself, which spares one that is noisier
+than its neighbours: by how far its lower quartile lies below its median, for what disturbs a pixel
+adds charge and leaves the lower half alone. The larger of both times ``clip_sigma`` is how far a
+value may lie from the median. Neither moves with outliers, so one pass is enough.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 SIGMA_OF_MAD = 1.4826
-SIGMA_OF_QUARTILES = 1 / 1.349
-"""What makes a standard deviation of a normal distribution's median deviation and quartiles."""
+SIGMA_OF_QUARTILE = 1 / 0.6745
+"""What makes a standard deviation of a normal distribution's median deviation and lower quartile."""
 
 OWN_NOISE_FROM = 8
-"""Images from which a pixel's own quartiles and variance mean something."""
+"""Images from which a pixel's own scatter means something."""
 
 MAX_PAIRS = 8
 """Differences of images that the noise of a row is taken from."""
@@ -144,7 +145,7 @@ def _keep(stack: Floats, noise: Floats, clip_sigma: float) -> npt.NDArray[np.boo
 
 
 def _middle_and_scale(stack: Floats) -> tuple[Floats, Floats]:
-    """Find each pixel's median, and a standard deviation of its quartiles (0 of few images)."""
+    """Find each pixel's median, and a standard deviation of its lower half (0 of few images)."""
     count = len(stack)
     if np.isnan(stack).any():
         middle = _median(stack, axis=0)
@@ -161,9 +162,7 @@ def _middle_and_scale(stack: Floats) -> tuple[Floats, Floats]:
         middle = (ordered[..., half - 1] + middle) / np.float32(2)
     if count < OWN_NOISE_FROM:
         return middle, np.zeros_like(middle)
-    quarter = count // 4
-    spread = ordered[..., count - 1 - quarter] - ordered[..., quarter]
-    return middle, spread * np.float32(SIGMA_OF_QUARTILES)
+    return middle, (middle - ordered[..., count // 4]) * np.float32(SIGMA_OF_QUARTILE)
 
 
 def _median(values: Floats, axis: int) -> Floats:

@@ -78,7 +78,7 @@ def make_calibrations(jobs: Sequence[DetectorOrder]) -> list[Product]:
 
 def _plan(order: PayloadOrder, payload: tuple[str, str]) -> list[DetectorOrder]:
     """Share the inputs out to the detectors, and check that each detector has what it needs."""
-    parameters = _parameters(order.parameters)
+    parameters = check_parameters(order.parameters)
     raws: dict[int, list[PayloadInput]] = defaultdict(list)
     applied: dict[tuple[int, str], PayloadInput] = {}
     for given in order.inputs:
@@ -114,7 +114,14 @@ def _plan(order: PayloadOrder, payload: tuple[str, str]) -> list[DetectorOrder]:
     ]
 
 
-def _parameters(given: Mapping[str, str | int | float]) -> dict[str, float]:
+def check_parameters(given: Mapping[str, str | int | float]) -> dict[str, float]:
+    """Complete an order's parameters.
+
+    Raises
+    ------
+    PolicyUnreadable
+        If one is unknown or no positive number.
+    """
     found = dict(PARAMETERS)
     for name, value in given.items():
         if name not in PARAMETERS or isinstance(value, str | bool) or not value > 0:

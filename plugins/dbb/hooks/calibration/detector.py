@@ -20,6 +20,7 @@ from dbb.hooks.calibration.recipe import (
     Applied,
     add_variance,
     find_bad_pixels,
+    live_level,
     prepare,
 )
 from dbb.hooks.calibration.segments import Box, read_detector
@@ -149,7 +150,7 @@ def _average(
         clipped[rows] = found.kept < cube.count
         rejected += found.rejected
     if order.kind is CalibrationKind.FLAT:
-        level = np.float32(np.nanmedian(image))
+        level = np.float32(live_level(image, order.parameters["dead_response"]))
         image /= level
         variance /= level**2
     total = add_variance(order.kind, variance, applied, stacked.quantum, stacked.time_s)

@@ -6,10 +6,11 @@ but not believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 
 from dbb.errors import UnreadableFits
 from dbb.flows.calibration_checks import InputFacts, ProductFacts
@@ -17,6 +18,7 @@ from dbb.hooks.calibration.clipping import SIGMA_OF_MAD
 from dbb.hooks.calibration.product import UNUSABLE, MaskPlane, Planes, read_product
 from dbb.hooks.calibration.reader import InputReader, place_of
 from dbb.hooks.calibration.segments import open_fits, parse_section
+from dbb.hooks.translators import TRANSLATORS
 from dbb.model.payload import CalibrationKind, PayloadInput
 
 UNIT = {
@@ -26,6 +28,9 @@ UNIT = {
 }
 """What the names of numbers with a unit end in."""
 
+INPUT_NUMBERS = frozenset({"median_adu", "saturated_fraction", "zero_fraction"})
+"""What is measured of an image, and must have limits."""
+
 SAMPLED_ROWS = 64
 """Rows of each amplifier that an image is judged by: evenly spread, all of a small one."""
 
@@ -34,7 +39,7 @@ def measure_input(
     given: PayloadInput,
     reader: InputReader,
     saturation_adu: float,
-    instrument_of: Callable[[str], str],
+    instruments: Mapping[str, str],
 ) -> InputFacts:
     """Read an image's header and a sample of its pixels.
 
@@ -46,8 +51,8 @@ def measure_input(
         What reads and verifies it.
     saturation_adu
         From which value on a pixel is saturated.
-    instrument_of
-        Gives Butler's name for a value of ``INSTRUME``.
+    instruments
+        Butler's names by the values of ``INSTRUME`` that mean them.
 
     Raises
     ------
@@ -62,15 +67,18 @@ def measure_input(
             raise UnreadableFits.for_file(name, "it has no image")
         pixels = np.concatenate([sample.ravel() for sample in samples])
     raft, slot = _text(header, "RAFTBAY"), _text(header, "CCDSLOT")
+    camera = _text(header, "INSTRUME")
+    instrument = instruments.get(camera, camera)
+    translator = TRANSLATORS.get(instrument)
     return InputFacts(
         dataset_id=given.dataset_id,
         exposure_id=given.exposure_id,
         detector=given.detector,
         obs_id=_text(header, "OBSID"),
-        instrument=instrument_of(_text(header, "INSTRUME")),
+        instrument=instrument,
         detector_name=f"{raft}_{slot}",
-        image_type=_text(header, "IMGTYPE").lower(),
-        physical_filter=_text(header, "FILTER"),
+        image_type=_translate(translator, "observation_type", header, name),
+        physical_filter=_translate(translator, "physical_filter", header, name),
         exposure_time_s=_number(header, "EXPTIME"),
         median_adu=_median(pixels),
         saturated_fraction=float(np.mean(pixels >= saturation_adu)),
@@ -89,6 +97,19 @@ def measure_product(name: str, data: bytes, detector: int, kind: CalibrationKind
     header, planes = read_product(name, data)
     overscan = header.get("OVERSCAN", True)  # pipelines that do not say take it off
     return ProductFacts(detector, name, measure_planes(planes, kind, overscan=bool(overscan)))
+
+
+def product_numbers(kind: CalibrationKind) -> frozenset[str]:
+    """Name what is measured of a product, and must have limits."""
+    names = {
+        f"median_{UNIT[kind]}",
+        f"noise_{UNIT[kind]}",
+        "finite_fraction",
+        "masked_fraction",
+        "clipped_fraction",
+        "positive_variance_fraction",
+    }
+    return frozenset(names | ({"residual_adu"} if kind is CalibrationKind.BIAS else set()))
 
 
 def measure_planes(planes: Planes, kind: CalibrationKind, *, overscan: bool) -> dict[str, float]:
@@ -131,6 +152,20 @@ def _sample(name: str, unit: Any) -> Any:
         return unit.data[box[0] : box[1], box[2] : box[3]]
     except (ValueError, IndexError, TypeError, OSError) as error:
         raise UnreadableFits.for_file(name, error) from None
+
+
+def _translate(translator: Any, what: str, header: Any, name: str) -> str:
+    """Read a header as the exposure's record is made of it; empty where it cannot be."""
+    if translator is None:
+        return ""
+    plain = {
+        key: None if isinstance(value, fits.card.Undefined) else value
+        for key, value in header.items()
+    }
+    try:
+        return str(getattr(translator(plain, filename=name), f"to_{what}")())
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def _text(header: Mapping[str, Any], keyword: str) -> str:

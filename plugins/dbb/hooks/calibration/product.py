@@ -3,8 +3,8 @@
 ``IMAGE`` and ``VARIANCE`` are 32-bit floating point in GZIP_2 tiles: RICE would have to quantise
 them, and what is flat-fielded with a product should not depend on how it was stored. GZIP_2 sorts
 the bytes by their weight first and loses nothing. ``MASK`` is 8-bit in RICE_1 tiles, also without
-loss. The table ``INPUTS`` says what went into it. No card has a time of its own: the same order
-makes the same bytes.
+loss. The table ``INPUTS`` says what went into it. No card and no tile has a time of its own: the
+same order makes the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,13 @@ from dbb.errors import UnreadableFits
 from dbb.hooks.calibration.segments import open_fits
 from dbb.hooks.fits_checksum import encode, ones_complement_sum
 from dbb.hooks.fits_header import CARD_BYTES
-from dbb.hooks.fits_structure import read_units
+from dbb.hooks.fits_structure import FitsUnit, read_units
 from dbb.model.payload import PayloadInput
 
 PART = ".part"
 """What the name of an unfinished product ends in."""
+
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 class MaskPlane(IntFlag):
@@ -172,9 +174,11 @@ def _table(inputs: Sequence[PayloadInput], rejected: Sequence[int]) -> fits.BinT
 
 
 def _without_times(name: str, buffer: memoryview) -> bytearray:
-    """Take the time out of astropy's checksum cards, and sum up again."""
+    """Take the times out of astropy's checksum cards and of gzip's headers, and sum up again."""
     data = bytearray(buffer)
     for unit in read_units(name, bytes(buffer)):
+        if unit.get("ZCMPTYPE") == "GZIP_2":
+            _forget_gzip_times(data, unit)
         places = {key: unit.begin + unit.positions[key] for key in (b"CHECKSUM", b"DATASUM ")}
         data_sum = ones_complement_sum(memoryview(data)[unit.data_begin : unit.end])
         _card(data, places[b"DATASUM "], "DATASUM", str(data_sum))
@@ -182,6 +186,21 @@ def _without_times(name: str, buffer: memoryview) -> bytearray:
         total = ones_complement_sum(bytes(data[unit.begin : unit.data_begin]), data_sum)
         _card(data, places[b"CHECKSUM"], "CHECKSUM", encode(total))
     return data
+
+
+def _forget_gzip_times(data: bytearray, unit: FitsUnit) -> None:
+    """Say 0, no time, in each tile: bytes 4 to 7 of a gzip header (RFC 1952)."""
+    header = unit.cards()
+    width, rows = cast(int, header["NAXIS1"]), cast(int, header["NAXIS2"])
+    kind = np.dtype(">i4" if str(header["TFORM1"]).startswith("1P") else ">i8")
+    heap = unit.data_begin + cast(int, header.get("THEAP", width * rows))
+    for row in range(rows):
+        size, offset = np.frombuffer(data, kind, 2, unit.data_begin + row * width)
+        if size:
+            place = heap + int(offset)
+            if data[place : place + 2] != GZIP_MAGIC:
+                raise ValueError(f"tile {row} of {header.get('EXTNAME')} is no gzip")
+            data[place + 4 : place + 8] = bytes(4)
 
 
 def _card(data: bytearray, place: int, keyword: str, value: str) -> None:

@@ -125,6 +125,13 @@ def add_variance(
     return total
 
 
+def live_level(image: Floats, dead_response: float) -> float:
+    """Give the median of those pixels of a flat that see light: dead ones would lower it."""
+    with np.errstate(invalid="ignore"):
+        live = image[image > dead_response * np.nanmedian(image)]
+    return float(np.median(live)) if live.size else float("nan")
+
+
 def find_bad_pixels(
     kind: CalibrationKind,
     image: Floats,
