@@ -8,7 +8,7 @@ Expectations suites; here is what only the group as a whole, or the calibration 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dbb.errors import CalibrationInputsRefused, CalibrationProductRefused, PolicyUnreadable
@@ -192,8 +192,9 @@ def find_product_faults(
     Raises
     ------
     PolicyUnreadable
-        If a drift is limited of a number that a product does not have.
+        If the kind has no limits.
     """
+    drift = limits.of(group.kind).drift
     numbers = Counter(product.detector for product in products)
     findings = [
         Finding(f"detector {detector}", "it has no product")
@@ -206,33 +207,28 @@ def find_product_faults(
     ]
     for product in products:
         before = in_force.get(product.detector)
-        for name, allowed in sorted(limits.of(group.kind).drift.items()):
-            now = number_of(product, name)
-            if before is not None and name in before and not abs(now - before[name]) <= allowed:
-                findings.append(
-                    Finding(
-                        f"detector {product.detector}",
-                        f"{name} is {now:.6g}, that in force {before[name]:.6g}: "
-                        f"more than {allowed:.6g} apart",
-                    )
-                )
+        if before is not None:
+            findings += _drifts(product, before, drift)
     return sorted(findings)
 
 
-def number_of(product: ProductFacts, name: str) -> float:
-    """Give one number of a product.
-
-    Raises
-    ------
-    PolicyUnreadable
-        If it was not measured: a limit that nothing is held against is a mistake.
-    """
-    if name not in product.numbers:
-        known = ", ".join(sorted(product.numbers))
-        raise PolicyUnreadable.for_file(
-            "include/calibration", f"{name} is not measured of {product.file}, only {known}"
-        )
-    return product.numbers[name]
+def _drifts(
+    product: ProductFacts, before: Mapping[str, float], drift: Mapping[str, float]
+) -> Iterator[Finding]:
+    """Compare a product with the calibration in force."""
+    subject = f"detector {product.detector}"
+    for name, allowed in sorted(drift.items()):
+        if name not in product.numbers:  # a level has another name with overscan than without
+            continue
+        now = product.numbers[name]
+        if name not in before:
+            yield Finding(subject, f"{name} cannot be compared: that in force has none")
+        elif not abs(now - before[name]) <= allowed:
+            yield Finding(
+                subject,
+                f"{name} is {now:.6g}, that in force {before[name]:.6g}: "
+                f"more than {allowed:.6g} apart",
+            )
 
 
 def refuse_inputs(group: Group, findings: Iterable[Finding]) -> None:

@@ -35,7 +35,7 @@ GRACE_S = 10.0
 NOT_ITS_BUSINESS = ("DBB_", "AIRFLOW", "RUCIO_")
 """Beginnings of variables that the program does not get: a payload knows no ledger and no Rucio."""
 
-_GUARD = 'read _; kill -KILL -- "-$0" 2>/dev/null'
+_GUARD = 'read _; kill -s KILL -- "-$0" 2>/dev/null'
 """Waits until its standard input ends, which it also does when the task that holds the other end is
 killed; then no process of the program's group is left."""
 
@@ -161,12 +161,18 @@ def _running(
     finally:
         try:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
+                _signal(process.pid, signal.SIGTERM)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE_S)
         finally:
+            _signal(process.pid, signal.SIGKILL)
             guard.communicate()
             process.wait()
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
 
 
 def _fill(word: str, values: Mapping[str, str]) -> str:

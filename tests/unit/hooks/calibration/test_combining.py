@@ -125,7 +125,7 @@ def test_cosmic_rays_leave_no_trace(tmp_path):
 
 
 def test_a_payload_that_does_not_clip_is_found_out(tmp_path, monkeypatch):
-    def plain_mean(stack, noise, clip_sigma, quantum):
+    def plain_mean(stack, noise, *_):
         shape = stack.shape[1:]
         return Combined(
             stack.mean(axis=0),
@@ -371,7 +371,7 @@ def running(words: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            links = [os.readlink(link) for link in (process / "fd").iterdir()]
+            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
             links.append((process / "cmdline").read_text())
         except OSError:
             continue
