@@ -24,7 +24,9 @@ def main(repository: str, inputs: str, output_run: str, kind: str, data_query: s
             level = np.zeros_like(stack[0])
             instrument = group[0].dataId["instrument"]
             if kind == "dark":
-                bias = butler.get("bias", instrument=instrument, detector=detector, collections=inputs)
+                bias = butler.get(
+                    "bias", instrument=instrument, detector=detector, collections=inputs
+                )
                 level = bias["IMAGE"].data
             product = fits.HDUList(
                 [
@@ -41,7 +43,7 @@ def main(repository: str, inputs: str, output_run: str, kind: str, data_query: s
             for number, each in enumerate(used):
                 header[f"HIERARCH LSST BUTLER INPUT {number} ID"] = each
             butler.put(product, kind, instrument=instrument, detector=detector, run=output_run)
-            print(f"made the {kind} of detector {detector}")
+            sys.stdout.write(f"made the {kind} of detector {detector}\n")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ PLACEHOLDERS = frozenset(
 
 OF_REPOSITORY = frozenset({"data_query", "input_collection", "output_run", "repository"})
 
+PLUGINS = Path(__file__).resolve().parents[3]
+
 GRACE_S = 10.0
 """How long the program may take to end itself before it is killed."""
 
@@ -138,6 +140,9 @@ def _running(
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(NOT_ITS_BUSINESS)
     }
+    # Butler imports the formatter of the datasets in the scratch repository by its name.
+    paths = [str(PLUGINS), *filter(None, [environment.get("PYTHONPATH")])]
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     try:
         process = subprocess.Popen(  # noqa: S603 - the command of a reviewed file, never a shell's
             words,

@@ -45,7 +45,7 @@ class Cube:
         if self.count and (rows, columns) != self.shape:
             raise ValueError(f"an image of {image.shape} in a stack of {self.shape}")
         self.shape = (rows, columns)
-        view = memoryview(np.ascontiguousarray(image, dtype=np.float32).tobytes())
+        view = np.ascontiguousarray(image, dtype=np.float32).data.cast("B")
         while view:
             view = view[self._file.write(view) :]
         self.count += 1
@@ -65,7 +65,7 @@ class Cube:
             band = np.empty((self.count, last - first, columns), dtype=np.float32)
             for number in range(self.count):
                 self._file.seek((number * rows + first) * columns * 4)
-                self._fill(memoryview(band[number]).cast("B"))
+                self._fill(band[number].data.cast("B"))
             yield slice(first, last), band
 
     def _fill(self, view: memoryview) -> None:

@@ -59,7 +59,9 @@ def write_payloads(folder: Path, *words: str, **given: object) -> Path:
 @pytest.fixture(scope="module")
 def butler_payload(tmp_path_factory):
     words = ["{repository}", "{input_collection}", "{output_run}", "{kind}", "{data_query}"]
-    path = write_payloads(tmp_path_factory.mktemp("settings"), sys.executable, str(PIPELINE), *words)
+    path = write_payloads(
+        tmp_path_factory.mktemp("settings"), sys.executable, str(PIPELINE), *words
+    )
     return load_payload(path=path).payload
 
 

@@ -186,7 +186,7 @@ def test_what_a_payload_says_of_its_products_is_not_believed(tmp_path, judge):
     first, second = HERE.run(order)
     spoil(order, first, holes)
     praised = replace(first, statistics={"finite_fraction": 1.0})
-    with pytest.raises(CalibrationProductRefused, match="finite_fraction is 0.79"):
+    with pytest.raises(CalibrationProductRefused, match=r"finite_fraction is 0\.79"):
         judge.check_products(order, [praised, second], IDS)
 
 
@@ -260,5 +260,3 @@ def test_limits_are_read_strictly(tmp_path, where, value):
 
 def test_a_range_holds_no_number_that_is_none():
     assert not Range(-1, 1).holds(float("nan"))
-
-
