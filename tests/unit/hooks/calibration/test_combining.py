@@ -214,6 +214,19 @@ def test_what_is_written_is_what_was_made_to_the_last_bit(tmp_path, monkeypatch)
     assert written
 
 
+def test_tiles_are_compressed_fast_and_have_no_time(chained):
+    _, order, products = chained["bias"]
+    data = (order.folder / products[0].file).read_bytes()
+    headers = [data[place : place + 10] for place in find_all(data, b"\x1f\x8b\x08")]
+    assert len(headers) >= 6
+    assert {header[4:8] for header in headers} == {bytes(4)}
+    assert {header[8] for header in headers} == {4}  # the fastest level
+
+
+def find_all(data: bytes, word: bytes) -> list[int]:
+    return [place for place in range(len(data)) if data.startswith(word, place)]
+
+
 def test_the_same_order_makes_the_same_bytes_whenever_and_by_how_many(tmp_path, monkeypatch):
     inputs = raw_inputs(take(tmp_path, "bias", 5))
     orders = [make_order(tmp_path / name, "bias", inputs) for name in "ab"]
