@@ -95,6 +95,7 @@ def make_calibration(order: DetectorOrder, reader: InputReader) -> Product:
 
 def _read_applied(order: DetectorOrder, reader: InputReader) -> Applied:
     found: dict[str, Planes] = {}
+    overscan = False
     for given in order.applied:
         name = place_of(given)
         header, planes = read_product(name, reader.read(given))
@@ -104,7 +105,9 @@ def _read_applied(order: DetectorOrder, reader: InputReader) -> Applied:
                 name, f"it is the {said[0]} of detector {said[1]}, not the {given.kind}"
             )
         found[given.kind] = planes
-    return Applied(found.get("bias"), found.get("dark"))
+        if given.kind == CalibrationKind.BIAS:
+            overscan = bool(header.get("OVERSCAN", True))
+    return Applied(found.get("bias"), found.get("dark"), overscan)
 
 
 def _stack(order: DetectorOrder, reader: InputReader, cube: Cube, applied: Applied) -> _Stacked:

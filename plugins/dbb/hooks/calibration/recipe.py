@@ -38,10 +38,11 @@ _EXPOSURE_TIMES = ("DARKTIME", "EXPTIME")
 
 @dataclass(frozen=True)
 class Applied:
-    """Hold the calibrations that are applied first: the image and what it is made of."""
+    """Hold the calibrations that are applied first, and whether the bias has its overscan off."""
 
     bias: Planes | None = None
     dark: Planes | None = None
+    bias_overscan: bool = False
 
     @property
     def planes(self) -> list[Planes]:
@@ -82,6 +83,10 @@ def prepare(kind: CalibrationKind, image: DetectorImage, applied: Applied, name:
     if applied.bias is None and not image.overscan:
         raise CalibrationInputsRefused.for_image(
             name, f"a {kind} without overscan needs a bias, and none is in force"
+        )
+    if applied.bias is not None and applied.bias_overscan != image.overscan:
+        raise CalibrationInputsRefused.for_image(
+            name, "the overscan was taken off either it or the bias in force, not both"
         )
     time_s = dark_time_s(image.header, name)
     if applied.bias is not None:

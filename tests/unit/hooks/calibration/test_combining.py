@@ -288,6 +288,15 @@ def test_a_dark_without_bias_or_overscan_is_refused(tmp_path):
         HERE.run(order)
 
 
+def test_a_bias_with_its_overscan_off_is_not_applied_to_images_without(tmp_path):
+    group = take(tmp_path, "bias", 3, overscan=16)
+    biases = make_order(tmp_path / "bias", "bias", raw_inputs(group))
+    in_force = applied(biases, HERE.run(biases))
+    darks = raw_inputs(take(tmp_path, "dark", 3, first_seq_num=20))
+    with pytest.raises(CalibrationInputsRefused, match="either it or the bias in force, not both"):
+        HERE.run(make_order(tmp_path / "out", "dark", [*darks, *in_force]))
+
+
 def test_another_detectors_bias_is_refused(tmp_path):
     biases = make_order(tmp_path / "bias", "bias", raw_inputs(take(tmp_path, "bias", 3)))
     first, second = applied(biases, HERE.run(biases))
