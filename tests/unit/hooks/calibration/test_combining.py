@@ -400,3 +400,29 @@ def running(words: str) -> list[int]:
         if any(words in link for link in links):
             found.append(int(process.name))
     return found
+
+
+FORKED = """
+import multiprocessing, os, sys
+sys.path[:0] = [{plugins!r}]
+from dbb.hooks.calibration.pool import work_in_processes
+
+def run():
+    child = os.fork()  # as Airflow's supervisor starts a task
+    if child == 0:
+        found = work_in_processes("trial", sorted, [3, 1, 2, 4], 2)
+        os._exit(0 if sorted(found) == [1, 2, 3, 4] else 1)
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+if __name__ == "__main__":
+    worker = multiprocessing.get_context("fork").Process(target=run)  # as LocalExecutor does
+    worker.start()
+    worker.join()
+    sys.exit(worker.exitcode)
+"""
+
+
+def test_processes_can_be_started_in_a_task_that_was_forked(tmp_path):
+    script = tmp_path / "forked.py"
+    script.write_text(FORKED.format(plugins=str(PLUGINS)))
+    assert subprocess.run([sys.executable, str(script)], timeout=60, check=False).returncode == 0
