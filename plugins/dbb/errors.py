@@ -9,7 +9,8 @@
     │   ├── RepositoryUnavailable   repository-unavailable
     │   ├── LedgerUnavailable       ledger-unavailable
     │   ├── EfdUnavailable          efd-unavailable
-    │   └── AirflowUnavailable      airflow-unavailable
+    │   ├── AirflowUnavailable      airflow-unavailable
+    │   └── PayloadInterrupted      payload-interrupted
     ├── Damaged              quarantine this copy, fetch another
     │   ├── MissingCopy             missing-copy
     │   ├── TruncatedFile           truncated-file
@@ -29,14 +30,18 @@
     │   ├── PoisonEvent             poison-event
     │   ├── LfaEventUnusable        lfa-event-unusable
     │   ├── LfaNotIngested          lfa-not-ingested
-    │   └── IngestRefused           ingest-refused
+    │   ├── IngestRefused           ingest-refused
+    │   ├── CalibrationInputsRefused   calibration-inputs-refused
+    │   ├── CalibrationProductRefused  calibration-product-refused
+    │   └── PayloadFailed           payload-failed
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
     │   ├── CopiesLost              copies-lost
-    │   └── LfaObjectMissing        lfa-object-missing
+    │   ├── LfaObjectMissing        lfa-object-missing
+    │   └── PayloadOutOfTime        payload-out-of-time
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -181,6 +186,20 @@ class AirflowUnavailable(Transient):
     def for_url(cls, url: str, cause: object) -> Self:
         """Name the address and the cause."""
         return cls(f"Airflow does not answer well: {cause}.", url)
+
+
+class PayloadInterrupted(Transient):
+    """Report a calibration payload that was stopped from outside, not by its input."""
+
+    code = "payload-interrupted"
+    next_action = (
+        "None: it is run again by itself. Look at the worker's memory if it happens often."
+    )
+
+    @classmethod
+    def for_payload(cls, name: str, cause: object) -> Self:
+        """Name the payload and what happened to it."""
+        return cls(f"The payload was interrupted: {cause}.", name)
 
 
 class MissingCopy(Damaged):
@@ -398,6 +417,51 @@ class IngestRefused(BrokenContract):
         return cls(f"Butler refuses the bundle: {cause}.", url)
 
 
+class CalibrationInputsRefused(BrokenContract):
+    """Report images of which no calibration is made."""
+
+    code = "calibration-inputs-refused"
+    next_action = (
+        "The calibrations in force stay. Leave the named exposures out, or have them taken again."
+    )
+
+    @classmethod
+    def for_group(cls, group: str, findings: str) -> Self:
+        """Name the group, and what is wrong with which exposure and detector."""
+        return cls(f"The images are refused: {findings}.", group)
+
+    @classmethod
+    def for_image(cls, place: str, why: str) -> Self:
+        """Name one image and what is wrong with it."""
+        return cls(f"The image is refused: {why}.", place)
+
+
+class CalibrationProductRefused(BrokenContract):
+    """Report calibrations that are not put in force."""
+
+    code = "calibration-product-refused"
+    next_action = "The calibrations in force stay. Look at the named detectors; widen a limit only with reason."
+
+    @classmethod
+    def for_group(cls, group: str, findings: str) -> Self:
+        """Name the group, and which product breaks which rule."""
+        return cls(f"The products are refused: {findings}.", group)
+
+
+class PayloadFailed(BrokenContract):
+    """Report an external pipeline that did not make what was ordered."""
+
+    code = "payload-failed"
+    next_action = (
+        "Read the pipeline's log, whose name is in the message; mend it and clear the task."
+    )
+
+    @classmethod
+    def for_command(cls, name: str, why: object, log: object) -> Self:
+        """Name the payload, what went wrong, and its log."""
+        return cls(f"The payload failed: {why}; its log is {log}.", name)
+
+
 class IncompleteExposure(OverBudget):
     """Report an exposure that waited its time for detectors that never came."""
 
@@ -483,6 +547,18 @@ class LfaObjectMissing(OverBudget):
     def for_object(cls, key: str, age: object) -> Self:
         """Name the object and how long it has been waited for."""
         return cls(f"The object was announced {age} ago and is not there.", key)
+
+
+class PayloadOutOfTime(OverBudget):
+    """Report an external pipeline that did not end in its time."""
+
+    code = "payload-out-of-time"
+    next_action = "The calibrations in force stay. Give it more time or cores, then clear the task."
+
+    @classmethod
+    def for_command(cls, name: str, limit_s: float, log: object) -> Self:
+        """Name the payload, its limit and its log."""
+        return cls(f"The payload was stopped after {limit_s:g} s; its log is {log}.", name)
 
 
 class SettingMissing(Misconfigured):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 from dbb.hooks.instruments import load_instruments
@@ -14,6 +12,7 @@ from dbb.model.day_obs import DayObs
 from sandbox.synthetic_night import faults as catalogue
 from sandbox.synthetic_night.camera import Camera, Exposure
 from sandbox.synthetic_night.faults import Kind
+from sandbox.synthetic_night.folder import Folder
 from sandbox.synthetic_night.plan import Fault, NightPlan, PlannedExposure
 
 PROFILES = {"S": 20, "M": 325, "L": 3250}
@@ -86,7 +85,7 @@ def make_night(  # noqa: PLR0913  one keyword for each thing that a night may di
     )
     camera = Camera(plan, known)
     plan = replace(plan, exposures=tuple(_planned(camera, _numbers(faults))))
-    folder = _Folder(Path(root))
+    folder = Folder(Path(root))
     for index, planned in enumerate(plan.exposures, 1):
         exposure = camera.exposures[planned.unit]
         folder.put_all(catalogue.arriving(exposure, planned.fault, seed))
@@ -108,7 +107,7 @@ def resend_good(plan: NightPlan) -> list[str]:
 def _deliver(
     plan: NightPlan, make: Callable[[Exposure, Fault], Iterator[tuple[str, bytes]]]
 ) -> list[str]:
-    camera, folder = Camera(plan, load_instruments()), _Folder(Path(plan.root))
+    camera, folder = Camera(plan, load_instruments()), Folder(Path(plan.root))
     written = []
     for unit, fault in plan.faults.items():
         written += folder.put_all(make(camera.exposures[unit], fault))
@@ -139,29 +138,3 @@ def _planned(camera: Camera, faults: Mapping[Kind, int]) -> Iterator[PlannedExpo
             detectors=len(exposure.detectors),
             fault=fault,
         )
-
-
-class _Folder:
-    """Write files whole or not at all, as the camera does: under another name, then renamed."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._numbers = count()
-        self._made: set[str] = set()
-
-    def put_all(self, files: Iterable[tuple[str, bytes]]) -> list[str]:
-        """Write files; name them."""
-        waiting = self._root / ".writing"
-        waiting.mkdir(parents=True, exist_ok=True)
-        names = []
-        for name, data in files:
-            folder = name.rpartition("/")[0]
-            if folder not in self._made:
-                (self._root / folder).mkdir(parents=True, exist_ok=True)
-                self._made.add(folder)
-            path = waiting / f"{os.getpid()}-{next(self._numbers)}"
-            path.write_bytes(data)
-            path.replace(f"{self._root}/{name}")
-            names.append(name)
-        waiting.rmdir()
-        return names

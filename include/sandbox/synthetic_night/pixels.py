@@ -71,7 +71,7 @@ class PixelBank:
             header["DATASEC"] = f"[1:{self.pixels},1:{self.pixels}]"
             header["DETSEC"], header["DETSIZE"] = section, self.detector_section
             image = _image(rng, self.pixels, SKY.get(kind, SKY_AT_NIGHT))
-            header["EXTNAME"] = f"Segment{_segment(number)}"
+            header["EXTNAME"] = f"Segment{segment_name(number)}"
             units.append(fits.CompImageHDU(image, header, compression_type="RICE_1"))
         stream = io.BytesIO()
         fits.HDUList(units).writeto(stream, checksum=True)
@@ -82,7 +82,7 @@ class PixelBank:
         )
 
 
-def _segment(number: int) -> str:
+def segment_name(number: int) -> str:
     """Name amplifiers as the camera does: 10 to 17 in the upper half, then 07 down to 00."""
     return f"1{number}" if number < 8 else f"0{15 - number}"
 

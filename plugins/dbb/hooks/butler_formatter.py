@@ -40,6 +40,10 @@ class FitsFileFormatter(FormatterV2):  # type: ignore[misc] # untyped for mypy
             return read_primary_header(stream)
         return NotImplemented
 
+    def write_local_file(self, in_memory_dataset: Any, uri: Any) -> None:
+        """Write an ``HDUList`` that somebody puts, with its checksums."""
+        in_memory_dataset.writeto(uri.ospath, checksum=True)
+
 
 def read_primary_header(stream: BinaryIO | ResourceHandleProtocol[Any]) -> dict[str, Any]:
     """Read the first header of a FITS file, without its comments, up to its END."""

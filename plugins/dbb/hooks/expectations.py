@@ -116,7 +116,7 @@ def judge_records(
         ordered, key=lambda record: (record[0].instrument, record[0].day_obs)
     ):
         rows = [_columns(row, facts, instruments[instrument]) for row, facts in group]
-        failed = _validate(suite, rows, instruments[instrument], path)
+        failed = validate_rows(suite, rows, sets_of(instruments[instrument]), path)
         judgements.append(
             Judgement(
                 day_obs=day_obs,
@@ -162,10 +162,33 @@ def load_library() -> Any:
     return great_expectations
 
 
-def _validate(
-    suite: Suite, rows: Sequence[dict[str, Any]], instrument: Instrument, path: Path
+def sets_of(instrument: Instrument) -> dict[str, list[str]]:
+    """Give the sets of values that suites name and the instrument's file has."""
+    return {
+        "physical_filters": sorted(instrument.physical_filters),
+        "detectors": sorted(instrument.by_name),
+    }
+
+
+def validate_rows(
+    suite: Suite, rows: Sequence[dict[str, Any]], sets: Mapping[str, list[str]], path: Path
 ) -> dict[str, list[str]]:
-    """Run the suite over a table; give, by title, the units that fail."""
+    """Run a suite over a table; give, by title, the units that fail.
+
+    Parameters
+    ----------
+    suite, path
+        The suite and its file.
+    rows
+        The table's lines; the column ``unit`` names each.
+    sets
+        Sets of values by the names that the suite uses.
+
+    Raises
+    ------
+    PolicyUnreadable
+        If an expectation cannot be evaluated.
+    """
     library = load_library()
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from pandas import DataFrame
@@ -178,7 +201,7 @@ def _validate(
     )
     result = batch.validate(
         library.ExpectationSuite(
-            name=suite.name, expectations=list(_expectations(suite, instrument, path))
+            name=suite.name, expectations=list(_expectations(suite, sets, path))
         ),
         result_format={
             "result_format": "COMPLETE",
@@ -196,11 +219,7 @@ def _validate(
     return failed
 
 
-def _expectations(suite: Suite, instrument: Instrument, path: Path) -> Iterable[Any]:
-    sets = {
-        "physical_filters": sorted(instrument.physical_filters),
-        "detectors": sorted(instrument.by_name),
-    }
+def _expectations(suite: Suite, sets: Mapping[str, list[str]], path: Path) -> Iterable[Any]:
     for title, kind, given in suite.expectations:
         arguments = {**given, "meta": {"title": title}}
         if isinstance(arguments.get("value_set"), str):
