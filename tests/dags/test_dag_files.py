@@ -12,10 +12,10 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py")
+FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py", "store_sweep.py")
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication")
+ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication", "store_sweep")
 
 STEPS = {
     "look_for_new_exposures",
@@ -83,6 +83,7 @@ def test_every_file_is_accounted_for(dags, request):
         **dict.fromkeys(DELIVERIES, "deliver.py"),
         "parcel_transfer": "parcel_transfer.py",
         "lfa_replication": "lfa_replication.py",
+        "store_sweep": "store_sweep.py",
     }
 
 

@@ -21,6 +21,7 @@ from dbb.cli import (
     policy,
     quarantine,
     retry,
+    sweep,
     verify,
     where,
 )
@@ -43,6 +44,7 @@ COMMANDS: dict[str, ModuleType] = {
     "policy": policy,
     "events": events,
     "quarantine": quarantine,
+    "sweep": sweep,
     "doctor": doctor,
     "ledger": ledger,
 }
