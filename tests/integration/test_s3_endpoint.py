@@ -5,9 +5,11 @@ A sandbox of its own, because which sites are on S3 is decided when a sandbox be
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,13 +20,15 @@ from dbb.flows.copies import look_for_copies
 from dbb.flows.gating import apply_gate
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
-from dbb.flows.registration import register_units
+from dbb.flows.reading_urls import sign_urls
+from dbb.flows.registration import ask_for_copies, register_units
 from dbb.flows.whereabouts import find_copies
 from dbb.hooks.s3_store import S3Store
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
+from dbb.model.policy import PolicyBook
 from dbb.ports import RuleWish
 from dbb.settings import Settings
 from dbb.wiring import open_backbone
@@ -32,6 +36,7 @@ from integration.conftest import RunningSandbox
 from sandbox import rest
 from sandbox.prepare import prepare
 from sandbox.synthetic_night import make_night
+from support.conformance_store import fetch
 
 pytestmark = pytest.mark.sandbox
 
@@ -161,10 +166,7 @@ def test_butler_reads_the_sources_pixels_from_the_bucket(environment, published)
 
 def test_rucio_names_the_objects_as_the_store_does(backbone, published):
     units, _, _ = published
-    row = backbone.ledger.units(units)[units[0]]
-    [copy] = [
-        c for c in find_copies(backbone, Unit.parse(units[0]), [row]).copies if c.endpoint == "frdf"
-    ]
+    copy = whereabouts(backbone, units[0], "frdf")
     store = backbone.store("frdf")
     assert isinstance(store, S3Store)
     keys = {file.name for file in store.list_files("raw/")}
@@ -173,6 +175,74 @@ def test_rucio_names_the_objects_as_the_store_does(backbone, published):
         assert replica.startswith("https://127.0.0.1:")
         assert replica.partition("/frdf/store/")[2] in keys
     assert copy.verified_at is not None
+
+
+def test_a_dead_link_waits_with_its_reason_and_age_and_stops_nobody_else(
+    backbone, environment, tmp_path_factory
+):
+    """The way to UKDF is cut: France gets its copy, and Britain's says since when it waits."""
+    book = PolicyBook(
+        tuple(
+            dataclasses.replace(
+                policy, what=dataclasses.replace(policy.what, region=""), sources=("usdf",)
+            )
+            if policy.name == "raw-ukdf"
+            else policy
+            for policy in backbone.policies
+        )
+    )
+    backbone = dataclasses.replace(backbone, policies=book)
+    mount = Path(urlsplit(environment["DBB_STORE_UKDF"]).path)
+    cut = mount.rename(mount.with_name("ukdf-cut"))
+    night = NIGHT.next()
+    make_night(
+        Path(environment["summit"]), str(night), exposures=1, seed=4, pixels=8,
+        instruments=("LSSTCam",), detectors=DETECTORS,
+    )  # fmt: skip
+    time.sleep(backbone.policy.settle_s + 1)
+    [unit] = receive_arrivals(backbone, night).work
+    land_units(backbone, [unit])
+    apply_gate(backbone, [unit], {})
+    register_units(backbone, [unit])
+    publish_units(backbone, [unit], "usdf")
+    ask_for_copies(backbone, [unit], "ukdf")
+    come(backbone, environment, [unit], "frdf")
+    assert publish_units(backbone, [unit], "frdf")["published"] == 1
+    for _ in range(60):
+        look = look_for_copies(backbone, "ukdf", [unit])
+        if "STORE MISSING" in look.waiting.get(unit, ""):
+            break
+        cycle(environment)
+        time.sleep(0.2)
+    first = whereabouts(backbone, unit, "ukdf")
+    assert "STORE MISSING" in first.waits_for
+    assert first.state == "expected"
+    assert first.stuck_at is not None
+    look_for_copies(backbone, "ukdf", [unit])
+    assert whereabouts(backbone, unit, "ukdf").stuck_at == first.stuck_at
+    assert whereabouts(backbone, unit, "frdf").state == "published"
+    cut.rename(mount)
+    come(backbone, environment, [unit], "ukdf")
+    assert publish_units(backbone, [unit], "ukdf")["published"] == 1
+    after = whereabouts(backbone, unit, "ukdf")
+    assert (after.state, after.waits_for, after.stuck_at) == ("published", "", None)
+    assert after.verified_at is not None
+
+
+def whereabouts(backbone, unit, endpoint):
+    rows = list(backbone.ledger.units([unit]).values())
+    copies = find_copies(backbone, Unit.parse(unit), rows).copies
+    return next(copy for copy in copies if copy.endpoint == endpoint)
+
+
+def test_others_read_a_file_from_the_bucket_by_an_address(backbone, published):
+    units, _, _ = published
+    rows = list(backbone.ledger.units(units[:1]).values())
+    signed = sign_urls(backbone, rows, 60)
+    assert {item.endpoint for item in signed} == {"frdf"}  # the archive's store is a folder
+    for item in signed:
+        with backbone.store("usdf").open(f"raw/{item.did.name}") as file:
+            assert fetch(item.url) == file.read()
 
 
 def test_from_bucket_to_folder_and_from_bucket_to_bucket(backbone, environment, published):

@@ -50,16 +50,14 @@ def _urls_of(backbone: Backbone, row: UnitRow, valid_s: int) -> list[ReadUrl]:
     places = sorted(place for (_, place), item in deliveries.items() if item.state in _VERIFIED)
     if not places:
         raise UnknownItem.for_name("verified copy", row.unit)
-    last: NoReadUrl | Damaged | None = None
+    refusals: list[NoReadUrl | Damaged] = []
     for place in places:
         try:
             return _urls_at(backbone, row, place, valid_s)
         except (NoReadUrl, Damaged) as error:
             log.info("action=sign-urls unit=%s endpoint=%s reason=%s", row.unit, place, error.code)
-            if last is None or isinstance(error, NoReadUrl):
-                last = error
-    assert last is not None
-    raise last
+            refusals.append(error)
+    raise next((error for error in refusals if isinstance(error, NoReadUrl)), refusals[0])
 
 
 def _urls_at(backbone: Backbone, row: UnitRow, place: str, valid_s: int) -> list[ReadUrl]:

@@ -30,6 +30,12 @@ from dbb.errors import SettingMissing
 
 log = logging.getLogger(__name__)
 
+ATTEMPTS = 5
+"""Tries of one request, the first included."""
+
+LONGEST_WAIT_S = 30
+"""What a server may ask for; who has to wait longer is better tried again by Airflow."""
+
 _PROFILE = "LSST_RESOURCES_S3_PROFILE_"
 
 
@@ -38,7 +44,8 @@ def client_of_environment() -> Any:
     endpoint = os.environ.get("S3_ENDPOINT_URL")
     is_own = bool(endpoint or os.environ.get("AWS_ENDPOINT_URL"))
     # A session of its own: boto3's default one keeps the first key that it ever found.
-    return Session().client("s3", endpoint_url=endpoint, config=_config(is_own_endpoint=is_own))
+    config = _config(is_own_endpoint=is_own)
+    return _patient(Session().client("s3", endpoint_url=endpoint, config=config))
 
 
 def client_of(name: str) -> Any:
@@ -78,13 +85,14 @@ def _client_of_profile(name: str, profile: str | None) -> Any:
         )
     else:
         session = Session(profile_name=name)
-    return session.client("s3", endpoint_url=endpoint, config=_config(is_own_endpoint=bool(where)))
+    config = _config(is_own_endpoint=bool(where))
+    return _patient(session.client("s3", endpoint_url=endpoint, config=config))
 
 
 def _client_of_connection(name: str) -> Any:
     # The provider takes many seconds to import, and only such a URL needs it.
-    from airflow.exceptions import AirflowNotFoundException  # noqa: PLC0415
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
 
     try:  # the hook itself would go on with whatever key it finds elsewhere
         S3Hook.get_connection(name)
@@ -97,6 +105,20 @@ def _client_of_connection(name: str) -> Any:
     hook = S3Hook(aws_conn_id=name, config=config)
     client = hook.get_conn()
     _tell_resources(name, client.meta.endpoint_url, hook.get_session().get_credentials())
+    return _patient(client)
+
+
+def _patient(client: Any) -> Any:
+    """Have a client wait for as long as a server asks; boto3 knows its own waits only."""
+
+    def wait(response: Any, attempts: int, **_: Any) -> int | None:
+        if response is None or attempts >= ATTEMPTS:
+            return None
+        asked = response[0].headers.get("Retry-After", "")
+        is_busy = response[0].status_code in (429, 503)
+        return min(int(asked), LONGEST_WAIT_S) if is_busy and asked.isdecimal() else None
+
+    client.meta.events.register_first("needs-retry.s3", wait)
     return client
 
 
@@ -124,7 +146,7 @@ def _config(*, is_own_endpoint: bool) -> Config:
     """
     return Config(
         signature_version="s3v4",
-        retries={"mode": "standard", "total_max_attempts": 5},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=10,
         read_timeout=60,
         # Few object stores outside Amazon resolve one host name per bucket.
