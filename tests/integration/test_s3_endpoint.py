@@ -177,9 +177,7 @@ def test_rucio_names_the_objects_as_the_store_does(backbone, published):
     assert copy.verified_at is not None
 
 
-def test_a_dead_link_waits_with_its_reason_and_age_and_stops_nobody_else(
-    backbone, environment, tmp_path_factory
-):
+def test_a_dead_link_waits_with_its_reason_and_age_and_stops_nobody_else(backbone, environment):
     """The way to UKDF is cut: France gets its copy, and Britain's says since when it waits."""
     book = PolicyBook(
         tuple(

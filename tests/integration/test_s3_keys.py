@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import time
 import urllib.error
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -137,3 +141,56 @@ def test_an_address_for_others_ends_when_it_was_said_to(connections):  # noqa: A
         fetch(tampered)
     assert caught.value.code == 403
     caught.value.close()
+
+
+CANARY = """
+import datetime as dt
+from airflow.sdk import DAG
+from dbb.operators.sweeping import SweepStore
+
+with DAG("canary", schedule=None, start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC)) as dag:
+    SweepStore(task_id="sweep", endpoint="frdf", older_than_s=0)
+"""
+
+
+@pytest.mark.timeout(600)
+def test_inside_airflow_the_connection_is_used_and_its_secret_is_kept(
+    s3_server: SeaweedFs,
+    connections,
+    tmp_path,
+    request,
+):
+    """A real task of Airflow, its log, its XCom and its whole database."""
+    left = {"Bucket": "frdf", "Key": "airflow/raw/left-behind"}
+    s3_server._client().create_multipart_upload(**left)
+    root = request.config.rootpath
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "canary.py").write_text(CANARY)
+    env = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW__")},
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "PYTHONPATH": str(root / "plugins"),
+        "PYTHONWARNINGS": "ignore",
+        "DBB_LEDGER_URL": f"sqlite:///{tmp_path}/ledger.db",
+        "DBB_STORE_FRDF": "s3://frdf_store@frdf/airflow",
+        # Outside of Airflow this would be used, and would be refused.
+        "LSST_RESOURCES_S3_PROFILE_frdf_store": s3_server.url().replace("//", "//wrong:wrong@"),
+    }
+    airflow = Path(sys.executable).with_name("airflow")
+    subprocess.run([airflow, "db", "migrate"], env=env, check=True, capture_output=True)
+    done = subprocess.run(
+        [airflow, "dags", "test", "canary"], env=env, check=False, capture_output=True, text=True
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told[-3000:]
+    assert "state=success" in told
+    assert s3_server._client().list_multipart_uploads(Bucket="frdf").get("Uploads", []) == []
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"canary" in kept  # the run is in the database
+    for secret in connections.values():
+        assert secret not in told
+        assert secret.encode() not in kept
