@@ -39,7 +39,10 @@ from sandbox.seaweedfs import SeaweedFs
 WAYS = ("posix store", "s3 store", "boto3, one thread", "boto3, as it comes")
 
 
-def write_and_read(way: str, place: str) -> tuple[Callable[[str, bytes], None], Callable[..., int]]:
+Ways = tuple[Callable[[str, bytes], None], Callable[[str], int]]
+
+
+def write_and_read(way: str, place: str) -> Ways:
     """Give what writes a file and what reads one."""
     if way.startswith("boto3"):
         return _boto3(place, use_threads=way.endswith("comes"))
@@ -60,7 +63,7 @@ def write_and_read(way: str, place: str) -> tuple[Callable[[str, bytes], None], 
     return write, read
 
 
-def _boto3(place: str, *, use_threads: bool) -> Any:
+def _boto3(place: str, *, use_threads: bool) -> Ways:
     client = Session().client("s3", endpoint_url=os.environ["S3_ENDPOINT_URL"])
     bucket = place.removeprefix("s3://")
     config = TransferConfig(use_threads=use_threads)
