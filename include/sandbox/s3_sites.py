@@ -94,6 +94,12 @@ def keep_s3_sites(layout: Layout, wanted: list[str]) -> None:
     new = tuple(sorted(set(wanted)))
     if new == layout.s3_sites():
         return
+    if reason := SeaweedFs(layout, Allotted.load(layout.allotted_file)).missing():
+        raise SandboxError(
+            f"There is no S3 server: {reason}",
+            where="--s3",
+            next_action="It comes with the tests: run `./sandbox test --version` once.",
+        )
     if layout.allotted_file.exists():
         raise SandboxError(
             "This sandbox keeps its stores elsewhere already",

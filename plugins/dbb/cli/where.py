@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit, exit_of
+from dbb.errors import UnknownItem
 from dbb.flows.finding import find_anything
 from dbb.flows.reading_urls import sign_urls
 from dbb.flows.whereabouts import find_copies
@@ -33,6 +34,8 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     backbone, output = context.backbone, context.output
     unit, rows = find_anything(backbone, given.item)
     if given.url:
+        if not rows:
+            raise UnknownItem.for_name("verified copy", given.item)
         return _sign(context, rows, given.valid_s)
     found = find_copies(backbone, unit, rows)
     output.document(found.to_json())

@@ -40,6 +40,9 @@ HURRY_TURN_S = 300
 IN_FLIGHT = 5000
 """Copies that may be on their way to one endpoint before we ask for more of them by ourselves."""
 
+MOVING = "Rucio is bringing it"
+"""Why a copy waits that is on its way."""
+
 _AWAITED = (State.EXPECTED, State.MISSING, State.SUSPECT)
 _HAS_IT = (State.REGISTERED, State.PUBLISHED)
 
@@ -132,7 +135,10 @@ class _Waiting:
         moving = [item for item in late if self._state(item) is RuleState.WAITING]
         unruled = [item for item in late if item.unit not in self.locks]
         self._see_to_unruled(unruled, max(0, IN_FLIGHT - len(moving)), look)
-        look.waiting |= {item.unit: "Rucio is bringing it" for item in moving}
+        look.waiting |= {item.unit: MOVING for item in moving}
+        # What was stuck keeps its age, but not the reason that is no more.
+        again = {item.unit: MOVING for item in moving if item.waits_for not in ("", MOVING)}
+        self.backbone.ledger.note_waiting(again, self.endpoint)
         stuck = [item for item in late if self._state(item) is RuleState.STUCK]
         if stuck:
             self._see_to_stuck(stuck, look)
@@ -175,7 +181,7 @@ class _Waiting:
         names = [item.unit for item in stuck]
         policies = self._policies(names)
         elsewhere = self.backbone.ledger.deliveries(names)
-        can_come: list[tuple[str, str, Policy]] = []
+        can_come: list[tuple[Delivery, str, Policy]] = []
         reasons: dict[str, str] = {}
         for item in sorted(stuck, key=lambda item: item.stuck_at or item.since_at):
             policy = policies.get(item.unit)
@@ -186,29 +192,31 @@ class _Waiting:
             if not source:
                 reasons[item.unit] = f"waits for {policy.sources[0]} to have it"
             else:
-                can_come.append((item.unit, source, policy))
+                can_come.append((item, source, policy))
         reasons |= self._hurry(can_come)
         self.backbone.ledger.note_waiting(reasons, self.endpoint)
         look.waiting |= reasons
         self._tell(stuck, reasons)
 
-    def _hurry(self, can_come: Sequence[tuple[str, str, Policy]]) -> dict[str, str]:
+    def _hurry(self, can_come: Sequence[tuple[Delivery, str, Policy]]) -> dict[str, str]:
         """Have the next ones tried again, the oldest first; say of all why they wait."""
         if not can_come:
             return {}
         turn = int(self.backbone.clock.now().timestamp()) // HURRY_TURN_S
         first = turn * HURRY_AT_ONCE % len(can_come) if len(can_come) > HURRY_AT_ONCE else 0
         in_turn = [*can_come[first:], *can_come[:first]]
-        ids = {unit: self.locks[unit].rule_id for unit, _, _ in in_turn}
-        chosen = [ids[unit] for unit, _, _ in in_turn[:HURRY_AT_ONCE]]
+        chosen = [self.locks[item.unit].rule_id for item, _, _ in in_turn[:HURRY_AT_ONCE]]
+        said = self.backbone.catalog.rules(chosen)
         reasons = {}
-        for unit, source, policy in in_turn:
-            if ids[unit] not in chosen:
-                reasons[unit] = f"is tried again in its turn: {len(in_turn)} are stuck"
+        for number, (item, source, policy) in enumerate(in_turn):
+            if number >= HURRY_AT_ONCE:  # what Rucio said of it last is told until its turn comes
+                turns = f"is tried again in its turn: {len(in_turn)} are stuck"
+                reasons[item.unit] = item.waits_for or turns
                 continue
-            reasons[unit] = self._why(ids[unit], source)
+            why = said[chosen[number]].reason or "nothing"
+            reasons[item.unit] = f"tried again from {source}; Rucio said: {why}"
             if source != policy.sources[0]:
-                self.backbone.catalog.take_from([ids[unit]], self.backbone.rses[source])
+                self.backbone.catalog.take_from([chosen[number]], self.backbone.rses[source])
         self.backbone.catalog.hurry(chosen)
         return reasons
 
@@ -238,10 +246,6 @@ class _Waiting:
         if policy.sources[0] not in having:
             return having[(turns - 1) % len(having)] if having and turns else ""
         return having[turns % len(having)]
-
-    def _why(self, rule_id: str, source: str) -> str:
-        status = self.backbone.catalog.rules([rule_id])[rule_id]
-        return f"tried again from {source}; Rucio said: {status.reason or 'nothing'}"
 
     def _tell(self, stuck: Sequence[Delivery], reasons: Mapping[str, str]) -> None:
         """Put copies on the record that have waited for too long."""

@@ -61,6 +61,12 @@ def test_where_gives_addresses_for_others(world, dbb):
     assert [item["url"].rpartition("?")[2] for item in document["urls"]] == ["60", "60"]
 
 
+def test_where_gives_no_address_of_what_the_ledger_does_not_know(dbb):
+    code, _, err = dbb("where", "MC_O_20261121_000077", "--url")
+    assert code == 2
+    assert "MC_O_20261121_000077" in err
+
+
 def test_where_says_that_folders_have_no_addresses(dbb):
     code, _, err = dbb("where", OBS_ID, "--url")
     assert code == 5

@@ -11,6 +11,7 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.model.delivery import State
 from dbb.model.names import Did
+from dbb.ports import RuleState, RuleStatus
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World, run_night
 
@@ -171,14 +172,27 @@ def test_of_many_stuck_copies_each_has_its_turn_and_a_reason(world, units, monke
         look = look_for_copies(world.backbone(), "frdf")
         assert len(world.catalog.hurried) == 1
         assert set(look.waiting) == set(units)
+        if not hurried:
+            assert "is tried again in its turn: 2 are stuck" in look.waiting.values()
         hurried += world.catalog.hurried
         world.clock.advance(copies.HURRY_TURN_S)
     assert len(set(hurried)) == 2
     deliveries = world.ledger.deliveries(units)
-    told = sorted(deliveries[unit, "frdf"].waits_for for unit in units)
-    assert told[0].startswith("is tried again in its turn: 2")
-    assert told[1].startswith("tried again from usdf")
+    assert all("link down" in deliveries[unit, "frdf"].waits_for for unit in units)
     assert all(deliveries[unit, "frdf"].stuck_at for unit in units)
+
+
+def test_what_moves_again_keeps_its_age_and_has_a_reason_that_is_true(world, units):
+    register_only(world)
+    world.catalog.run_daemons(fails=lambda _: "link down")
+    look_for_copies(world.backbone(), "frdf")
+    first = world.ledger.deliveries(units)[units[0], "frdf"].stuck_at
+    world.clock.advance(600)
+    for rule in world.catalog._rules.values():
+        rule.status = RuleStatus(RuleState.WAITING)
+    look_for_copies(world.backbone(), "frdf")
+    delivery = world.ledger.deliveries(units)[units[0], "frdf"]
+    assert (delivery.waits_for, delivery.stuck_at) == (copies.MOVING, first)
 
 
 def test_no_more_is_asked_for_than_there_is_room_for_on_the_way(world, units, monkeypatch):

@@ -61,6 +61,9 @@ def test_a_copy_that_is_gone_costs_a_look_at_the_next(world, rows):
     assert {item.endpoint for item in sign_urls(world.backbone(), rows, 60)} == {"usdf"}
 
 
-def test_what_is_nowhere_verified_is_unknown(world):
+def test_what_is_nowhere_verified_is_unknown(world, rows):
+    [row] = rows
+    for place in ("usdf", "frdf"):
+        world.ledger.advance([row.unit], place, State.PUBLISHED, State.SUSPECT, "test")
     with pytest.raises(UnknownItem):
-        sign_urls(world.backbone(), [], 60)
+        sign_urls(world.backbone(), rows, 60)
