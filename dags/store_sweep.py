@@ -1,9 +1,10 @@
-"""Sweep out of every store what killed writers left there.
+"""Sweep out of our stores what killed writers left there.
 
 ### What it does
 A writer that is killed leaves a hidden file in a folder, or an upload on S3 that never ends. Nobody sees
 either, but they take space, and S3 bills for them. Once a day this DAG deletes those that were begun more
-than two days ago, with one task an endpoint: a store that is down costs only its own.
+than two days ago, with one task an endpoint: a store that is down costs only its own. The source is left
+alone: others write there.
 
 A run may be repeated at any time.
 
@@ -21,6 +22,7 @@ import datetime as dt
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
+from dbb.model.endpoint import Role
 from dbb.operators.sweeping import SweepStore
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
@@ -28,7 +30,7 @@ from dbb.tags import Tag
 
 with DAG(
     dag_id="store_sweep",
-    description="Sweep out of every store what killed writers left there.",
+    description="Sweep out of our stores what killed writers left there.",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("30 15 * * *", timezone="UTC"),
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
@@ -38,4 +40,8 @@ with DAG(
     tags=[Tag.UPKEEP],
 ):
     for name, endpoint in Settings.load().endpoints.items():
+        if (
+            endpoint.role is Role.SOURCE
+        ):  # others write there, and an upload does not say whose it is
+            continue
         SweepStore(task_id=f"sweep_store_of_{name}", endpoint=name, queue=endpoint.queue)

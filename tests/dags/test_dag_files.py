@@ -229,3 +229,11 @@ def test_the_partition_key_is_the_night_that_has_just_ended(run_airflow_code, re
     assert scheduled == "2026-11-22T12:30:00+00:00 20261121"
     assert whole == "20261121 20261122 20261123"
     assert short == "20261121 20261122"
+
+
+def test_the_stores_that_only_we_write_to_are_swept_each_by_its_own_workers(dags):
+    endpoints = Settings.load().endpoints
+    tasks = dags["store_sweep"]["tasks"]
+    assert set(tasks) == {f"sweep_store_of_{name}" for name in endpoints if name != "summit"}
+    for name, step in tasks.items():
+        assert step["queue"] == endpoints[name.removeprefix("sweep_store_of_")].queue
