@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from boto3.session import Session
 from botocore.config import Config
+from botocore.exceptions import ProfileNotFound
 
 from dbb.errors import SettingMissing
 
@@ -84,7 +85,10 @@ def _client_of_profile(name: str, profile: str | None) -> Any:
             aws_access_key_id=unquote(parts.username), aws_secret_access_key=unquote(parts.password)
         )
     else:
-        session = Session(profile_name=name)
+        try:
+            session = Session(profile_name=name)
+        except ProfileNotFound as error:
+            raise SettingMissing("The profile has no key and is in no AWS file", name) from error
     config = _config(is_own_endpoint=bool(where))
     return _patient(session.client("s3", endpoint_url=endpoint, config=config))
 
@@ -110,16 +114,17 @@ def _client_of_connection(name: str) -> Any:
 
 def _patient(client: Any) -> Any:
     """Have a client wait for as long as a server asks; boto3 knows its own waits only."""
-
-    def wait(response: Any, attempts: int, **_: Any) -> int | None:
-        if response is None or attempts >= ATTEMPTS:
-            return None
-        asked = response[0].headers.get("Retry-After", "")
-        is_busy = response[0].status_code in (429, 503)
-        return min(int(asked), LONGEST_WAIT_S) if is_busy and asked.isdecimal() else None
-
-    client.meta.events.register_first("needs-retry.s3", wait)
+    client.meta.events.register_first("needs-retry.s3", wait_asked_for)
     return client
+
+
+def wait_asked_for(response: Any, attempts: int, **_: Any) -> int | None:
+    """Give the seconds that a busy server asks to be left alone; None leaves it to boto3."""
+    if response is None or attempts >= ATTEMPTS:
+        return None
+    asked = response[0].headers.get("Retry-After", "")
+    is_busy = response[0].status_code in (429, 503)
+    return min(int(asked), LONGEST_WAIT_S) if is_busy and asked.isdecimal() else None
 
 
 def _tell_resources(name: str, endpoint: str, credentials: Any) -> None:
