@@ -13,6 +13,7 @@ from sandbox.errors import SandboxError
 from sandbox.layout import Layout
 from sandbox.lifecycle import Sandbox, as_json, table
 from sandbox.night import DAG, Night, last_night
+from sandbox.s3_sites import keep_s3_sites
 
 
 def say(line: str) -> None:
@@ -31,6 +32,8 @@ def cmd_up(layout: Layout, given: argparse.Namespace) -> int:
     """Start every service that does not run yet, and wait until all are ready."""
     if given.fresh:
         Sandbox(layout, say).reset()
+    if given.s3:
+        keep_s3_sites(layout, given.s3)
     sandbox = Sandbox(layout, say)
     sandbox.up(given.only)
     say(f"clients read            {layout.env_file}")
@@ -118,6 +121,9 @@ def _up_options(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="NAMES", help="postgres,rucio,… or a group: storage, airflow"
     )
     parser.add_argument("--fresh", action="store_true", help="delete the state folder first")
+    parser.add_argument(
+        "--s3", action="append", metavar="SITE", help="keep this site's store on S3, for good"
+    )
 
 
 def _status_options(parser: argparse.ArgumentParser) -> None:

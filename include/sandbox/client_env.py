@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox import sites
 from sandbox.allotted import Allotted
 from sandbox.layout import Layout
+from sandbox.s3_sites import buckets
 from sandbox.services.postgres import url
 from sandbox.services.rucio import SERVICE_ACCOUNT
 
@@ -37,4 +38,6 @@ def client_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
     env["DBB_OODS_JOURNAL"] = str(layout.state / "butler" / "oods-journal.sqlite")
     for site in sites.STORES:
         env[f"DBB_STORE_{site}"] = layout.store(site).as_uri()
+    for bucket in buckets(layout, allotted):
+        env |= bucket.client_env()
     return env

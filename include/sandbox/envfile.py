@@ -10,7 +10,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 from sandbox.private_file import write_private
 
-_KEY = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_KEY = re.compile(r"[A-Z][A-Za-z0-9_]*\Z")
 
 
 def write_env(path: Path, values: Mapping[str, str]) -> None:

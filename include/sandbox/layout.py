@@ -50,6 +50,15 @@ class Layout:
         return self.state / "stores" / site.lower()
 
     @property
+    def s3_file(self) -> Path:
+        """Where it is kept which sites have a bucket for a store, one a line."""
+        return self.state / "s3-sites"
+
+    def s3_sites(self) -> tuple[str, ...]:
+        """Name the sites whose store is a bucket of the sandbox's own S3 server."""
+        return tuple(self.s3_file.read_text().split()) if self.s3_file.exists() else ()
+
+    @property
     def venv(self) -> Path:
         """The environment of Airflow, the Butler, the clients and the tools."""
         return self.root / ".venv"

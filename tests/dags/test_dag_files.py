@@ -21,6 +21,7 @@ OTHERS = {
     "buffer_watch": "buffer_watch.py",
     "repair": "repair.py",
     "reconcile": "reconcile.py",
+    "store_sweep": "store_sweep.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -262,3 +263,11 @@ def test_the_partition_key_is_the_night_that_has_just_ended(run_airflow_code, re
 def test_the_annex_is_woken_by_objects_and_by_the_clock(dags):
     assert dags["lfa_replication"]["timetable"] == "AssetOrTimeSchedule"
     assert {dags[name]["runs"] for name in OTHERS} == {1}
+
+
+def test_the_stores_that_only_we_write_to_are_swept_each_by_its_own_workers(dags):
+    endpoints = Settings.load().endpoints
+    tasks = dags["store_sweep"]["tasks"]
+    assert set(tasks) == {f"sweep_store_of_{name}" for name in endpoints if name != "summit"}
+    for name, step in tasks.items():
+        assert step["queue"] == endpoints[name.removeprefix("sweep_store_of_")].queue

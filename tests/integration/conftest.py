@@ -100,6 +100,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
     """Give a real S3 server."""
     layout = Layout(ROOT, tmp_path_factory.mktemp("seaweedfs"))
     layout.make()
+    layout.s3_file.write_text("FRDF\nCHILE\n")  # two buckets, each with a key of its own
     server = SeaweedFs(layout, Allotted.load(layout.allotted_file))
     with warnings.catch_warnings():
         # The server outlives the call that starts it, and is ended by its process id.

@@ -56,9 +56,14 @@ def own_store(store: S3Store, environment: None) -> S3Store:  # noqa: ARG001 - i
 class TestS3Store(StoreConformance):
     """The promises of every store."""
 
+    gives_urls = True
+    sweeps_begun_files = False
+
 
 class TestMultipart(StoreConformance):
     """The same, with files sent in parts."""
+
+    gives_urls = True
 
     @pytest.fixture(autouse=True)
     def small_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:

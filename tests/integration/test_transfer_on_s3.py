@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from dbb.errors import DbbError
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.backbone import Backbone
 from dbb.flows.gating import apply_gate, find_ungated
@@ -32,16 +34,28 @@ from dbb.model.policy import PolicyBook
 from dbb.wiring import SystemClock
 from sandbox.synthetic_night import make_night
 from support.fake_catalog import MemoryCatalog
+from support.s3_proxy import Harm, bad_link
 from support.world import POLICY, MemorySky
 
 NIGHT = DayObs(20261001)
 
 
 @pytest.fixture
-def backbone(s3_bucket, tmp_path):
+def link(s3_server):
+    with bad_link(s3_server.url()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def backbone(s3_bucket, link, tmp_path, monkeypatch):
+    monkeypatch.setenv("S3_ENDPOINT_URL", link.url)
     stores = {name: open_store(f"s3://{s3_bucket}/{name}") for name in ("summit", "usdf")}
     instruments = load_instruments()
-    create_repository(tmp_path / "butler", list(instruments.values()))
+    create_repository(
+        tmp_path / "butler",
+        list(instruments.values()),
+        datastore_root=f"s3://{s3_bucket}/butler/",
+    )
     ledger = SqlLedger(open_engine(f"sqlite:///{tmp_path}/ledger.db"), SystemClock(), "test")
     ledger.migrate()
     return Backbone(
@@ -60,6 +74,36 @@ def backbone(s3_bucket, tmp_path):
         store=stores.__getitem__,
         repository=lambda _name: ButlerRepository(str(tmp_path / "butler")),
     )
+
+
+@pytest.mark.parametrize(("harm", "method"), [(Harm.FLIP_UP, "PUT"), (Harm.FLIP_DOWN, "GET")])
+def test_what_a_bad_link_damages_is_never_published(backbone, link, tmp_path, harm, method):
+    make_night(
+        tmp_path / "camera", str(NIGHT), exposures=1, pixels=16, instruments=("LSSTCam",),
+        detectors=("R22_S11",),
+    )  # fmt: skip
+    for path in sorted((tmp_path / "camera").rglob("*.*")):
+        with backbone.source.create(str(path.relative_to(tmp_path / "camera"))) as writer:
+            writer.write(path.read_bytes())
+    time.sleep(1)
+    fault = link.plant(harm, method, part="/usdf/raw/")
+    [unit] = receive_arrivals(backbone, NIGHT).work
+    with contextlib.suppress(DbbError):
+        land_units(backbone, [unit])
+    assert fault.hit
+    apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, [unit])], {})
+    register_units(backbone, [unit])
+    with contextlib.suppress(DbbError):
+        publish_units(backbone, [unit], "usdf")
+    delivery = backbone.ledger.deliveries([unit]).get((unit, "usdf"))
+    assert delivery is None or delivery.state not in (State.VERIFIED, State.PUBLISHED)
+    assert list(backbone.source.list_files("LSSTCam/"))
+    link.heal()
+    receive_arrivals(backbone, NIGHT)
+    land_units(backbone, [unit])
+    apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, [unit])], {})
+    register_units(backbone, [unit])
+    assert publish_units(backbone, [unit], "usdf")["published"] == 1
 
 
 def test_an_exposure_goes_from_one_bucket_to_published_in_another(backbone, tmp_path):

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import urllib.request
 from hashlib import sha256
 
 import pytest
 
-from dbb.errors import MissingCopy, UnsafeName
+from dbb.errors import MissingCopy, NoReadUrl, Transient, UnsafeName
 from dbb.ports import Store
 
 UNSAFE = [
@@ -50,6 +51,12 @@ def read(store: Store, name: str, *, cold: bool = False) -> bytes:
         return file.read()
 
 
+def fetch(url: str) -> bytes:
+    """Read an address as anybody would, with no key and no S3 client."""
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a store's own address
+        return bytes(answer.read())
+
+
 def names(store: Store, prefix: str = "") -> list[str]:
     """List names only."""
     return [file.name for file in store.list_files(prefix)]
@@ -61,6 +68,11 @@ class Boom(Exception):
 
 class StoreConformance:
     """The promises of ``dbb.ports.Store``; the fixture ``store`` gives an empty one."""
+
+    gives_urls = False
+    """Whether others can read its files by an address."""
+    sweeps_begun_files = True
+    """Whether a file of ``BIG_BYTES`` is in the store, unseen, before it is whole."""
 
     @pytest.mark.parametrize("name", UNSAFE)
     def test_a_name_that_could_leave_the_root_is_refused(self, store: Store, name: str) -> None:
@@ -268,3 +280,54 @@ class StoreConformance:
         with pytest.raises(MissingCopy):
             store.move("a", "b")
         assert names(store) == []
+
+    # -- what killed writers leave -----------------------------------------------------------------
+
+    def test_a_writer_that_never_ends_is_never_seen_and_is_swept_once(self, store: Store) -> None:
+        write(store, "raw/whole", b"x")
+        unfinished = store.create("raw/unfinished")
+        unfinished.__enter__().write(b"x" * BIG_BYTES)
+        now = dt.datetime.now(dt.UTC)
+        assert store.sweep_parts(dt.datetime(2000, 1, 1, tzinfo=dt.UTC)) == []
+        swept = store.sweep_parts(now + dt.timedelta(days=1000))
+        assert len(swept) <= 1  # S3 keeps what is smaller than a part with the writer
+        assert all("unfinished" in name for name in swept)
+        assert store.sweep_parts(now + dt.timedelta(days=1000)) == []
+        assert names(store) == ["raw/whole"]
+        assert read(store, "raw/whole", cold=True) == b"x"
+        assert not unfinished.__exit__(Boom, Boom(), None)
+        assert names(store) == ["raw/whole"]
+
+    def test_a_swept_writer_that_was_alive_after_all_fails(self, store: Store) -> None:
+        if not self.sweeps_begun_files:
+            pytest.skip("nothing of a file this small is in the store before its end")
+        unfinished = store.create("raw/slow")
+        writer = unfinished.__enter__()
+        writer.write(b"x" * BIG_BYTES)
+        store.sweep_parts(dt.datetime.now(dt.UTC) + dt.timedelta(days=1000))
+        with pytest.raises(Transient):
+            unfinished.__exit__(None, None, None)
+        assert names(store) == []
+
+    # -- addresses for others ----------------------------------------------------------------------
+
+    def test_its_address_for_others_reads_as_the_file_or_it_says_that_it_has_none(
+        self, store: Store
+    ) -> None:
+        write(store, "raw/a", b"0123456789")
+        [name] = names(store)
+        if not self.gives_urls:
+            with pytest.raises(NoReadUrl, match="gives no address"):
+                store.read_url(name, 60)
+            return
+        assert fetch(store.read_url(name, 60)) == b"0123456789"
+        with pytest.raises(MissingCopy):
+            store.read_url("raw/missing", 60)
+        for valid_s in (0, -1, 8 * 86_400):
+            with pytest.raises(NoReadUrl):
+                store.read_url(name, valid_s)
+
+    @pytest.mark.parametrize("name", UNSAFE)
+    def test_an_unsafe_name_has_no_address(self, store: Store, name: str) -> None:
+        with pytest.raises(UnsafeName):
+            store.read_url(name, 60)

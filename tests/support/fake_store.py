@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from dbb.errors import MissingCopy, StoreUnavailable
+from dbb.errors import MissingCopy, NoReadUrl, StoreUnavailable
 from dbb.hooks.store_names import folder_name, found_name, is_hidden, target_name
 from dbb.ports import Clock, StoredFile, Writer
 from support.fake_clock import FixedClock
@@ -42,6 +43,8 @@ class MemoryStore:
         self.clock = clock or FixedClock()
         self._files: dict[str, _File] = {}
         self._power_cuts = 0
+        self._parts: dict[str, dt.datetime] = {}
+        self._part_numbers = itertools.count()
 
     @property
     def url(self) -> str:
@@ -79,7 +82,14 @@ class MemoryStore:
         target = target_name(name)
         before = self._power_cuts
         buffer = io.BytesIO()
-        yield buffer
+        part = f".{target}.{next(self._part_numbers)}.part"
+        self._parts[part] = self.clock.now()
+        try:
+            yield buffer
+        finally:
+            was_swept = self._parts.pop(part, None) is None
+        if was_swept:
+            raise StoreUnavailable.for_store(self.url, "what was written is gone")
         if self._power_cuts != before:
             raise StoreUnavailable.for_store(self.url, "the power was cut")
         self.put(target, buffer.getvalue())
@@ -96,6 +106,18 @@ class MemoryStore:
         """Delete files; those already gone are no error."""
         for name in names:
             self._files.pop(found_name(name), None)
+
+    def sweep_parts(self, older_than: dt.datetime) -> list[str]:
+        """Forget the files that killed writers have begun."""
+        swept = sorted(name for name, began in self._parts.items() if began < older_than)
+        for name in swept:
+            del self._parts[name]
+        return swept
+
+    def read_url(self, name: str, valid_s: int) -> str:
+        """Refuse: memory has no address."""
+        del valid_s
+        raise NoReadUrl.for_store(self.url_of(name), "it is memory")
 
     # What follows is for tests: no flow sees it.
 

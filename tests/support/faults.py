@@ -11,6 +11,7 @@ The crash sweep of a flow is then::
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -245,6 +246,14 @@ class PassingStore:
     def delete(self, names: Iterable[str]) -> None:
         """Delete files."""
         self.store.delete(names)
+
+    def sweep_parts(self, older_than: dt.datetime) -> list[str]:
+        """Pass the call on."""
+        return self.store.sweep_parts(older_than)
+
+    def read_url(self, name: str, valid_s: int) -> str:
+        """Pass the call on."""
+        return self.store.read_url(name, valid_s)
 
     def _is_hit(self, name: str) -> bool:
         hit = self.strikes(name)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sandbox.copy_service.digest import Digest, parse_checksum
 from sandbox.copy_service.errors import CopyFailed, Refused
-from sandbox.copy_service.guard import Guard
+from sandbox.copy_service.guard import FOLDER_SCHEMES, Guard
 from sandbox.copy_service.posix import PosixStorage
 from sandbox.copy_service.s3 import S3Storage
 from sandbox.copy_service.storage import Storage
@@ -41,7 +41,7 @@ class Copier:
 
     def storage(self, url: str) -> Storage:
         """Give the storage that an address belongs to."""
-        return self._posix if urlsplit(url).scheme == "file" else self._s3
+        return self._posix if urlsplit(url).scheme in FOLDER_SCHEMES else self._s3
 
     def copy(self, order: CopyOrder, keep_on: Callable[[], None]) -> None:
         """Copy a file, or raise `CopyFailed` with the destination as it was.

@@ -10,11 +10,13 @@ from urllib.parse import unquote, urlsplit
 from sandbox.copy_service.errors import CopyFailed, Refused
 
 _LOCAL = frozenset({"", "localhost", "127.0.0.1"})
+# A site's WebDAV door to its folder: what Rucio pairs with a bucket. This service goes to the folder.
+FOLDER_SCHEMES = frozenset({"file", "davs"})
 S3_SCHEMES = frozenset({"s3", "s3s"})
 
 
 def local_path(url: str) -> Path:
-    """Give the path of a ``file://`` URL of this machine."""
+    """Give the path of a ``file://`` or ``davs://`` URL of this machine."""
     parts = urlsplit(url)
     if (parts.hostname or "") not in _LOCAL:
         raise Refused(400, f"{url}: only files of this machine can be copied, not {parts.hostname}")
@@ -46,7 +48,7 @@ class Guard:
     def prefix(self, url: str) -> str:
         """Give the allowed prefix that a URL lies below; refuse a URL outside all of them."""
         scheme = urlsplit(url).scheme
-        if scheme == "file":
+        if scheme in FOLDER_SCHEMES:
             path = local_path(url)
             for folder in self.folders:
                 if path.is_relative_to(folder) and path != folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,23 +23,26 @@ class S3Storage:
     def size_bytes(self, url: str) -> int | None:
         """Ask for an object's size."""
         client, bucket, key = self._place(url)
-        try:
-            return int(client.head_object(Bucket=bucket, Key=key)["ContentLength"])
-        except client.exceptions.ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return None
-            raise CopyFailed(f"S3 refused {url}: {error}") from error
+        with _failures(url):
+            try:
+                return int(client.head_object(Bucket=bucket, Key=key)["ContentLength"])
+            except client.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    return None
+                raise
 
     def read(self, url: str) -> Iterator[bytes]:
-        """Stream an object."""
+        """Stream an object; boto3 compares the server's checksum at its end."""
         client, bucket, key = self._place(url)
-        body = client.get_object(Bucket=bucket, Key=key)["Body"]
-        yield from body.iter_chunks(PIECE_BYTES)
+        with _failures(url):
+            body = client.get_object(Bucket=bucket, Key=key)["Body"]
+            yield from body.iter_chunks(PIECE_BYTES)
 
     def write(self, url: str, pieces: Iterator[bytes], *, ticket: str, check: Check) -> None:
         """Upload, then read back; an object that reads back wrong is deleted again."""
         client, bucket, key = self._place(url)
-        client.upload_fileobj(io.BufferedReader(_Pieces(pieces), PIECE_BYTES), bucket, key)
+        with _failures(url):
+            client.upload_fileobj(io.BufferedReader(_Pieces(pieces), PIECE_BYTES), bucket, key)
         try:
             check(self.read(url))
         except BaseException:
@@ -53,6 +57,17 @@ class S3Storage:
         return _client(f"{scheme}://{parts.netloc}"), bucket, key
 
 
+@contextmanager
+def _failures(url: str) -> Iterator[None]:
+    """Say in words that Rucio stores what the server or the way to it refused."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise CopyFailed(f"S3 FAILED {url}: {error}") from error
+
+
 @functools.cache
 def _client(endpoint: str) -> Any:
     try:
@@ -63,7 +78,13 @@ def _client(endpoint: str) -> Any:
             "S3 addresses need the Python package boto3 in this environment"
         ) from error
     # Path style: few object stores outside Amazon resolve one host name per bucket.
-    config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard"})
+    config = Config(
+        s3={"addressing_style": "path"},
+        retries={"mode": "standard", "total_max_attempts": 5},
+        # Said here, so that nobody's configuration file can switch checksums off.
+        request_checksum_calculation="when_supported",
+        response_checksum_validation="when_supported",
+    )
     return boto3.client("s3", endpoint_url=endpoint, config=config)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from rucio.client import Client
@@ -14,6 +16,7 @@ from rucio.common.exception import (
 from rucio.db.sqla.util import build_database, create_base_vo, create_root_account
 from sqlalchemy import create_engine, inspect
 
+from sandbox.private_file import write_private
 from sandbox.rucio.setting import RucioSetting
 
 # Rucio checks the values of `datatype` against a declared list, unlike those of its other keys.
@@ -34,15 +37,36 @@ def create_database(database_url: str) -> bool:
     return True
 
 
-def fill_catalogue(client: Client, setting: RucioSetting) -> None:
-    """Create accounts, scope, RSEs, links and metadata keys through the public interface."""
+def fill_catalogue(client: Client, setting: RucioSetting, keys: Path) -> None:
+    """Create accounts, scope, RSEs, links and metadata keys through the public interface.
+
+    The keys of buckets go into the file in which Rucio looks for them, by the RSE's id.
+    """
     _add_service_account(client, setting)
     for scope in setting.scopes:
         _add_scope(client, scope)
     for rse, folder in setting.stores.items():
-        if _add_rse(client, rse, folder, setting.fts_url):
+        bucket = setting.buckets.get(rse)
+        protocols = [_s3_protocol(bucket)] if bucket else _posix_protocols(folder)
+        attributes = {"sign_url": "s3", "s3_url_style": "path"} if bucket else {}
+        if _add_rse(client, rse, protocols, {"fts": setting.fts_url, **attributes}):
             _add_links(client, rse, list(setting.stores))
+    write_keys(client, setting, keys)
     _declare_datatypes(client)
+
+
+def write_keys(client: Client, setting: RucioSetting, path: Path) -> None:
+    """Write ``rse-accounts.cfg``, readable by the owner only."""
+    document = {
+        client.get_rse(rse)["id"]: {
+            "access_key": bucket["access_key"],
+            "secret_key": bucket["secret_key"],
+            "signature_version": "s3v4",
+            "region": "us-east-1",
+        }
+        for rse, bucket in setting.buckets.items()
+    }
+    write_private(path, json.dumps(document, indent=1))
 
 
 def _add_service_account(client: Client, setting: RucioSetting) -> None:
@@ -67,7 +91,9 @@ def _add_scope(client: Client, scope: str) -> None:
         client.add_scope("root", scope)
 
 
-def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> bool:
+def _add_rse(
+    client: Client, rse: str, protocols: list[dict[str, Any]], attributes: dict[str, str]
+) -> bool:
     """Make an RSE what it shall be; tell whether it is new."""
     is_new = False
     try:
@@ -78,9 +104,10 @@ def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> bool:
     try:
         client.get_protocols(rse)
     except RSEProtocolNotSupported:
-        client.add_protocol(rse, _posix_protocol(folder))
+        for protocol in protocols:
+            client.add_protocol(rse, protocol)
     wanted = {
-        "fts": fts_url,
+        **attributes,
         "site": rse,
         "lfn2pfn_algorithm": "dbb",
         "verify_checksum": True,
@@ -96,16 +123,49 @@ def _add_rse(client: Client, rse: str, folder: str, fts_url: str) -> bool:
     return is_new
 
 
-def _posix_protocol(folder: str) -> dict[str, Any]:
-    every = {"read": 1, "write": 1, "delete": 1}
-    third_party = {"third_party_copy_read": 1, "third_party_copy_write": 1}
+_EVERY = {"read": 1, "write": 1, "delete": 1}
+
+
+def _third_party(priority: int) -> dict[str, int]:
+    return {"third_party_copy_read": priority, "third_party_copy_write": priority}
+
+
+def _posix_protocols(folder: str) -> list[dict[str, Any]]:
+    """Give the folder itself, and the WebDAV door that a site with such a store has beside it.
+
+    Rucio pairs no folder with a bucket: the schemes must be kin. The door is for copies between
+    two sites only, and only where the folders themselves do not pair; the copy service knows that
+    it leads to the same folder.
+    """
+    return [
+        {
+            "scheme": "file",
+            "hostname": "localhost",
+            "port": 0,
+            "prefix": folder,
+            "impl": "rucio.rse.protocols.posix.Default",
+            "domains": {"lan": _EVERY, "wan": {**_EVERY, **_third_party(1)}},
+        },
+        {
+            "scheme": "davs",
+            "hostname": "localhost",
+            "port": 443,
+            "prefix": folder,
+            "impl": "rucio.rse.protocols.webdav.Default",
+            "domains": {"lan": {}, "wan": _third_party(2)},
+        },
+    ]
+
+
+def _s3_protocol(bucket: dict[str, str]) -> dict[str, Any]:
+    """Give a bucket: Rucio signs addresses of it, and hands ``s3s://`` ones to the copy service."""
     return {
-        "scheme": "file",
-        "hostname": "localhost",
-        "port": 0,
-        "prefix": folder,
-        "impl": "rucio.rse.protocols.posix.Default",
-        "domains": {"lan": every, "wan": {**every, **third_party}},
+        "scheme": "https",
+        "hostname": "127.0.0.1",
+        "port": int(bucket["port"]),
+        "prefix": bucket["prefix"],
+        "impl": "rucio.rse.protocols.webdav.NoRename",
+        "domains": {"lan": _EVERY, "wan": {**_EVERY, **_third_party(1)}},
     }
 
 

@@ -53,7 +53,8 @@ def main(setting_path: str) -> int:
         application, host="127.0.0.1", port=setting.port, threads=8, ident="rucio"
     )
     threading.Thread(target=server.run, name="rest", daemon=True).start()
-    fill_catalogue(Client(), setting)
+    keys = Path(setting_path).parent / "etc" / "rse-accounts.cfg"
+    fill_catalogue(Client(), setting, keys)
     # An RSE expression that was empty a moment ago would stay empty for its cache time.
     flush_memcache()
 

@@ -21,6 +21,8 @@ class RucioSetting:
     fts_url: str
     # RSE name -> absolute path of its store
     stores: dict[str, str]
+    # RSE name -> port, prefix and key of its bucket, for those that have one
+    buckets: dict[str, dict[str, str]]
     pause_s: float
     # Repairing re-submits every stuck transfer at once; at each cycle it would hide that it is stuck.
     repair_every_s: float

@@ -6,6 +6,8 @@ import sys
 
 from sandbox import sites
 from sandbox.rest import answers
+from sandbox.s3_sites import buckets
+from sandbox.seaweedfs import SeaweedFs
 from sandbox.service import Service
 
 
@@ -32,11 +34,18 @@ class CopyService(Service):
         command += ["--jobs", str(self.layout.data("copy") / "jobs.sqlite"), "--workers", "4"]
         for site in sites.STORES:
             command += ["--allow", self.layout.store(site).as_uri()]
+        for bucket in buckets(self.layout, self.allotted):
+            command += ["--allow", bucket.mover_prefix]
         return command
 
     def environment(self) -> dict[str, str]:
-        """Let Python find the service beside this package."""
-        return {**super().environment(), "PYTHONPATH": str(self.layout.root / "include")}
+        """Let Python find the service beside this package, and give it the key of the buckets."""
+        env = {**super().environment(), "PYTHONPATH": str(self.layout.root / "include")}
+        if self.layout.s3_sites():
+            server = SeaweedFs(self.layout, self.allotted)
+            env |= server.environment_of_clients()
+            env["AWS_CA_BUNDLE"] = str(server.certificate)
+        return env
 
     def is_ready(self) -> bool:
         """Ask for its version."""

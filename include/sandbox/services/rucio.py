@@ -9,6 +9,7 @@ from sandbox.errors import SandboxError
 from sandbox.rest import answers
 from sandbox.rucio.config import RucioConfig
 from sandbox.rucio.setting import RucioSetting
+from sandbox.s3_sites import buckets
 from sandbox.service import Service
 from sandbox.services.memcached import Memcached
 from sandbox.services.postgres import url
@@ -62,6 +63,10 @@ class Rucio(Service):
             service_password=self.allotted.secret("rucio_dbb"),
             fts_url=f"http://127.0.0.1:{self.allotted.port('copy')}",
             stores={rse: str(self.layout.store(rse)) for rse in sites.RSES},
+            buckets={
+                bucket.site: bucket.rucio_setting()
+                for bucket in buckets(self.layout, self.allotted)
+            },
             pause_s=float(os.environ.get("DBB_SANDBOX_RUCIO_PAUSE_S", "1")),
             repair_every_s=30.0,
         )

@@ -26,6 +26,7 @@ from dbb.cli import (
     repair,
     retry,
     scrub,
+    sweep,
     verify,
     where,
 )
@@ -53,6 +54,7 @@ COMMANDS: dict[str, ModuleType] = {
     "policy": policy,
     "events": events,
     "quarantine": quarantine,
+    "sweep": sweep,
     "doctor": doctor,
     "ledger": ledger,
 }

@@ -34,6 +34,15 @@ STUCK_PATIENCE = dt.timedelta(hours=2)
 HURRY_AT_ONCE = 200
 """Stuck rules that one look has tried again; each costs Rucio a request."""
 
+HURRY_TURN_S = 300
+"""After so long it is the turn of the next stuck ones: those of a dead link starve nobody."""
+
+IN_FLIGHT = 5000
+"""Copies that may be on their way to one endpoint before we ask for more of them by ourselves."""
+
+MOVING = "Rucio is bringing it"
+"""Why a copy waits that is on its way."""
+
 _AWAITED = (State.EXPECTED, State.MISSING, State.SUSPECT)
 _HAS_IT = (State.REGISTERED, State.PUBLISHED)
 
@@ -123,15 +132,23 @@ class _Waiting:
 
     def see_to(self, late: Sequence[Delivery], look: Look) -> None:
         """Find out why each waits; ask, hurry or take another source where that helps."""
-        self._see_to_unruled([item for item in late if item.unit not in self.locks], look)
         moving = [item for item in late if self._state(item) is RuleState.WAITING]
-        look.waiting |= {item.unit: "Rucio is bringing it" for item in moving}
+        unruled = [item for item in late if item.unit not in self.locks]
+        self._see_to_unruled(unruled, max(0, IN_FLIGHT - len(moving)), look)
+        look.waiting |= {item.unit: MOVING for item in moving}
+        # What was stuck keeps its age, but not the reason that is no more.
+        again = {item.unit: MOVING for item in moving if item.waits_for not in ("", MOVING)}
+        self.backbone.ledger.note_waiting(again, self.endpoint)
         stuck = [item for item in late if self._state(item) is RuleState.STUCK]
         if stuck:
             self._see_to_stuck(stuck, look)
 
-    def _see_to_unruled(self, unruled: Sequence[Delivery], look: Look) -> None:
-        """Wait for the archive and for Rucio's subscriptions; after a while make the rule."""
+    def _see_to_unruled(self, unruled: Sequence[Delivery], room: int, look: Look) -> None:
+        """Wait for the archive and for Rucio's subscriptions; after a while make the rule.
+
+        No more rules are made than there is room for on the way; what has no rule by now has its
+        reason and its age on the record.
+        """
         archive = self.backbone.policy.archive
         known = self.backbone.ledger.deliveries([item.unit for item in unruled])
         overdue = []
@@ -149,8 +166,12 @@ class _Waiting:
             waited = self.backbone.clock.now() - item.since_at
             if had_one or waited >= SUBSCRIPTION_PATIENCE:
                 overdue.append(item.unit)
-        if overdue:
-            ask_for_copies(self.backbone, overdue, self.endpoint)
+        for unit in overdue[room:]:
+            look.waiting[unit] = f"is asked for when fewer than {IN_FLIGHT} copies are on their way"
+        reasons = {unit: look.waiting[unit] for unit in overdue}
+        self.backbone.ledger.note_waiting(reasons, self.endpoint)
+        if overdue[:room]:
+            ask_for_copies(self.backbone, overdue[:room], self.endpoint)
 
     def _state(self, item: Delivery) -> RuleState | None:
         lock = self.locks.get(item.unit)
@@ -160,10 +181,9 @@ class _Waiting:
         names = [item.unit for item in stuck]
         policies = self._policies(names)
         elsewhere = self.backbone.ledger.deliveries(names)
-        hurry: list[str] = []
+        can_come: list[tuple[Delivery, str, Policy]] = []
         reasons: dict[str, str] = {}
         for item in sorted(stuck, key=lambda item: item.stuck_at or item.since_at):
-            rule_id = self.locks[item.unit].rule_id
             policy = policies.get(item.unit)
             if policy is None:
                 reasons[item.unit] = "no policy wants it here any more"
@@ -171,15 +191,34 @@ class _Waiting:
             source = self._source(item, policy, elsewhere)
             if not source:
                 reasons[item.unit] = f"waits for {policy.sources[0]} to have it"
-            elif len(hurry) < HURRY_AT_ONCE:
-                hurry.append(rule_id)
-                reasons[item.unit] = self._why(rule_id, source)
-                if source != policy.sources[0]:
-                    self.backbone.catalog.take_from([rule_id], self.backbone.rses[source])
-        self.backbone.catalog.hurry(hurry)
+            else:
+                can_come.append((item, source, policy))
+        reasons |= self._hurry(can_come)
         self.backbone.ledger.note_waiting(reasons, self.endpoint)
         look.waiting |= reasons
         self._tell(stuck, reasons)
+
+    def _hurry(self, can_come: Sequence[tuple[Delivery, str, Policy]]) -> dict[str, str]:
+        """Have the next ones tried again, the oldest first; say of all why they wait."""
+        if not can_come:
+            return {}
+        turn = int(self.backbone.clock.now().timestamp()) // HURRY_TURN_S
+        first = turn * HURRY_AT_ONCE % len(can_come) if len(can_come) > HURRY_AT_ONCE else 0
+        in_turn = [*can_come[first:], *can_come[:first]]
+        chosen = [self.locks[item.unit].rule_id for item, _, _ in in_turn[:HURRY_AT_ONCE]]
+        said = self.backbone.catalog.rules(chosen)
+        reasons = {}
+        for number, (item, source, policy) in enumerate(in_turn):
+            if number >= HURRY_AT_ONCE:  # what Rucio said of it last is told until its turn comes
+                turns = f"is tried again in its turn: {len(in_turn)} are stuck"
+                reasons[item.unit] = item.waits_for or turns
+                continue
+            why = said[chosen[number]].reason or "nothing"
+            reasons[item.unit] = f"tried again from {source}; Rucio said: {why}"
+            if source != policy.sources[0]:
+                self.backbone.catalog.take_from([chosen[number]], self.backbone.rses[source])
+        self.backbone.catalog.hurry(chosen)
+        return reasons
 
     def _policies(self, units: Sequence[str]) -> dict[str, Policy]:
         traits = traits_of(self.backbone, [self.rows[unit] for unit in units])
@@ -207,10 +246,6 @@ class _Waiting:
         if policy.sources[0] not in having:
             return having[(turns - 1) % len(having)] if having and turns else ""
         return having[turns % len(having)]
-
-    def _why(self, rule_id: str, source: str) -> str:
-        status = self.backbone.catalog.rules([rule_id])[rule_id]
-        return f"tried again from {source}; Rucio said: {status.reason or 'nothing'}"
 
     def _tell(self, stuck: Sequence[Delivery], reasons: Mapping[str, str]) -> None:
         """Put copies on the record that have waited for too long."""

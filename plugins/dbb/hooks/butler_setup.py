@@ -31,6 +31,7 @@ def create_repository(
     registry_url: str | None = None,
     namespace: str | None = None,
     run: str = RUN,
+    datastore_root: str | None = None,
 ) -> None:
     """Make sure that a repository exists and knows the instruments, dataset types, collections.
 
@@ -48,11 +49,14 @@ def create_repository(
         The database schema, where several repositories share a database.
     run
         Template of the run collections.
+    datastore_root
+        Where Butler keeps what is put into it, ``s3://profile@bucket/folder/``; beside the folder
+        of ``butler.yaml`` where it is None. Bundles are read where they are in either case.
     """
     folder = Path(root)
     if not (folder / "butler.yaml").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _make_repository(folder, _make_config(registry_url, namespace))
+        _make_repository(folder, _make_config(registry_url, namespace, datastore_root))
     with Butler.from_config(str(folder), writeable=True) as butler:
         for instrument in instruments:
             register_instrument(butler.registry, instrument, update=True)
@@ -67,7 +71,14 @@ def _make_repository(folder: Path, config: Config) -> None:
     # folder with a butler.yaml is a whole repository, and that a crash can be repeated.
     unfinished = folder / "butler-unfinished.yaml"
     try:
-        Butler.makeRepo(str(folder), config=config, outfile=str(unfinished), overwrite=True)
+        Butler.makeRepo(
+            str(folder),
+            config=config,
+            outfile=str(unfinished),
+            overwrite=True,
+            # Otherwise the datastore's root is put back to the folder, without a word.
+            forceConfigRoot=("datastore", "root") not in config,
+        )
     except SchemaAlreadyDefinedError:
         log.info("action=create-repository folder=%s reason=the tables are there already", folder)
     finished = Config(str(unfinished))
@@ -80,8 +91,12 @@ def _make_repository(folder: Path, config: Config) -> None:
     unfinished.unlink()
 
 
-def _make_config(registry_url: str | None, namespace: str | None) -> Config:
+def _make_config(
+    registry_url: str | None, namespace: str | None, datastore_root: str | None
+) -> Config:
     config = Config()
+    if datastore_root is not None:
+        config["datastore", "root"] = datastore_root
     if registry_url is not None:
         config["registry", "db"] = name_driver(registry_url)
     if namespace is not None:

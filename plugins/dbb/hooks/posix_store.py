@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from dbb.errors import MissingCopy, StoreUnavailable, UnsafeName
+from dbb.errors import MissingCopy, NoReadUrl, StoreUnavailable, UnsafeName
 from dbb.hooks.store_names import folder_name, found_name, is_hidden, target_name
 from dbb.ports import StoredFile, Writer
 
@@ -178,6 +178,11 @@ class PosixStore:
                         _unlink([leaf], descriptor)
                         swept.append(os.path.normpath(f"{folder}/{leaf}"))
         return sorted(swept)
+
+    def read_url(self, name: str, valid_s: int) -> str:
+        """Refuse: a folder has no address for others."""
+        del valid_s
+        raise NoReadUrl.for_store(self.url_of(name), "it is a folder")
 
     @contextmanager
     def _folders(self, parts: Sequence[str], *, make: bool = False) -> Iterator[list[int]]:

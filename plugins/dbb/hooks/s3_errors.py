@@ -55,6 +55,6 @@ def _refusal(error: ClientError, url: str) -> DbbError:
         return SettingMissing("The store's bucket does not exist", url)
     if status in {401, 403}:
         return SettingMissing(f"The store refuses the key it was given: {code}", url)
-    if status == 404:
+    if status == 404 and code != "NoSuchUpload":  # swept or aborted: the writer begins again
         return MissingCopy.for_file(url)
     return StoreUnavailable.for_store(url, f"{code} ({status})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 from botocore.exceptions import (
@@ -23,6 +24,7 @@ _BROKEN_BODY = (
     ReadTimeoutError,
     ResponseStreamingError,
 )
+_PAUSE_S = 0.2
 _ATTEMPTS = 3
 """boto3 asks again for an answer that does not come, but not for a body that breaks off."""
 
@@ -100,4 +102,5 @@ class S3Object(io.RawIOBase):
             except _BROKEN_BODY:
                 if attempt == _ATTEMPTS - 1:
                     raise
+                time.sleep(_PAUSE_S * 2**attempt)
         raise AssertionError

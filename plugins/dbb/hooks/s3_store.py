@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
 
-from dbb.errors import DigestMismatch, MissingCopy, StoreUnavailable
+from dbb.errors import DigestMismatch, MissingCopy, NoReadUrl, StoreUnavailable
 from dbb.hooks.s3_errors import s3_errors
 from dbb.hooks.s3_object import PIECE_BYTES, S3Object
 from dbb.hooks.s3_upload import S3Upload
@@ -24,6 +24,8 @@ from dbb.hooks.store_names import folder_name, found_name, is_hidden, target_nam
 from dbb.ports import READ_BYTES, StoredFile, Writer
 
 _DELETE_AT_ONCE = 1000
+MAX_URL_S = 7 * 86_400
+"""Version 4 signatures last a week at most."""
 _COPY = TransferConfig(
     multipart_threshold=5 * 1024**3,  # the largest object that S3 copies in one call
     multipart_chunksize=1024**3,
@@ -150,6 +152,22 @@ class S3Store:
                         self.client.abort_multipart_upload(**place, UploadId=upload["UploadId"])
                         swept.append(upload["Key"].removeprefix(self.prefix))
         return sorted(swept)
+
+    def read_url(self, name: str, valid_s: int) -> str:
+        """Sign a URL with which anybody can read an object until it expires.
+
+        The signature is made here; the server is asked only whether the object is there.
+        """
+        if not 1 <= valid_s <= MAX_URL_S:
+            why = f"{valid_s} s is not from 1 s to {MAX_URL_S} s"
+            raise NoReadUrl.for_store(self.url_of(name), why)
+        if self.stat(name) is None:
+            raise MissingCopy.for_file(self.url_of(name))
+        with s3_errors(self.url_of(name)):
+            signed = self.client.generate_presigned_url(
+                "get_object", Params=self._place(name), ExpiresIn=valid_s
+            )
+        return str(signed)
 
     def _list(self, below: str) -> Iterator[StoredFile]:
         with s3_errors(self.url):

@@ -43,7 +43,9 @@ class S3Upload:
         self._size_bytes += len(data)
         while len(self._buffer) > PART_BYTES:  # never all of it, so that the last part has some
             with s3_errors(self._url):
-                self._send_part(bytes(self._buffer[:PART_BYTES]))
+                with memoryview(self._buffer) as view:
+                    part = bytes(view[:PART_BYTES])
+                self._send_part(part)
             del self._buffer[:PART_BYTES]
         return len(data)
 

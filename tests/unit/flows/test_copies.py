@@ -2,6 +2,7 @@
 
 import pytest
 
+from dbb.flows import copies
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.copies import count_copies, look_for_copies
 from dbb.flows.gating import apply_gate
@@ -10,6 +11,7 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.model.delivery import State
 from dbb.model.names import Did
+from dbb.ports import RuleState, RuleStatus
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World, run_night
 
@@ -155,3 +157,61 @@ def test_the_copies_of_a_chunk_are_counted_wherever_they_are_wanted(world, units
     world.catalog.run_daemons()
     deliver(world, "frdf")
     assert count_copies(world.backbone(), units) == {"published": 2, "waiting": 1}
+
+
+# -- throttles -------------------------------------------------------------------------------------
+
+
+def test_of_many_stuck_copies_each_has_its_turn_and_a_reason(world, units, monkeypatch):
+    monkeypatch.setattr(copies, "HURRY_AT_ONCE", 1)
+    register_only(world)
+    world.catalog.run_daemons(fails=lambda _: "link down")
+    hurried = []
+    for _ in units:
+        world.catalog.hurried.clear()
+        look = look_for_copies(world.backbone(), "frdf")
+        assert len(world.catalog.hurried) == 1
+        assert set(look.waiting) == set(units)
+        if not hurried:
+            assert "is tried again in its turn: 2 are stuck" in look.waiting.values()
+        hurried += world.catalog.hurried
+        world.clock.advance(copies.HURRY_TURN_S)
+    assert len(set(hurried)) == 2
+    deliveries = world.ledger.deliveries(units)
+    assert all("link down" in deliveries[unit, "frdf"].waits_for for unit in units)
+    assert all(deliveries[unit, "frdf"].stuck_at for unit in units)
+
+
+def test_what_moves_again_keeps_its_age_and_has_a_reason_that_is_true(world, units):
+    register_only(world)
+    world.catalog.run_daemons(fails=lambda _: "link down")
+    look_for_copies(world.backbone(), "frdf")
+    first = world.ledger.deliveries(units)[units[0], "frdf"].stuck_at
+    world.clock.advance(600)
+    for rule in world.catalog._rules.values():
+        rule.status = RuleStatus(RuleState.WAITING)
+    look_for_copies(world.backbone(), "frdf")
+    delivery = world.ledger.deliveries(units)[units[0], "frdf"]
+    assert (delivery.waits_for, delivery.stuck_at) == (copies.MOVING, first)
+
+
+def test_no_more_is_asked_for_than_there_is_room_for_on_the_way(world, units, monkeypatch):
+    monkeypatch.setattr(copies, "IN_FLIGHT", 1)
+    world.catalog.subscriptions = (type(world.policies)(), {})
+    register_only(world)
+    world.clock.advance(301)
+    look = look_for_copies(world.backbone(), "frdf")
+    locks = world.catalog.locks([dataset(1), dataset(2)])
+    assert [len(locks.get(dataset(number), {})) for number in (1, 2)] == [1, 0]
+    assert "fewer than 1" in look.waiting[units[1]]
+    delivery = world.ledger.deliveries(units)[units[1], "frdf"]
+    assert "fewer than 1" in delivery.waits_for
+    first = delivery.stuck_at
+    world.clock.advance(60)
+    look_for_copies(world.backbone(), "frdf")  # the first is still on its way
+    assert world.ledger.deliveries(units)[units[1], "frdf"].stuck_at == first
+    world.catalog.run_daemons()
+    assert deliver(world, "frdf") == 1
+    look_for_copies(world.backbone(), "frdf")
+    world.catalog.run_daemons()
+    assert deliver(world, "frdf") == 1

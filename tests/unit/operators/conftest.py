@@ -11,6 +11,7 @@ import dbb.operators.archive as archive_steps
 import dbb.operators.arrivals as first_steps
 import dbb.operators.endpoints as endpoint_steps
 import dbb.operators.report as last_steps
+import dbb.operators.sweeping as sweep_steps
 from dbb.operators import backbone_operator
 from support.world import World
 
@@ -26,7 +27,8 @@ def _in_memory(monkeypatch, world):
         assert context["run_id"]
         return world.backbone()
 
-    for module in (backbone_operator, archive_steps, first_steps, endpoint_steps, last_steps):
+    steps = (archive_steps, first_steps, endpoint_steps, last_steps, sweep_steps)
+    for module in (backbone_operator, *steps):
         if hasattr(module, "open_for_run"):
             monkeypatch.setattr(module, "open_for_run", open_for_run)
 

@@ -1,0 +1,47 @@
+"""Sweep out of our stores what killed writers left there.
+
+### What it does
+A writer that is killed leaves a hidden file in a folder, or an upload on S3 that never ends. Nobody sees
+either, but they take space, and S3 bills for them. Once a day this DAG deletes those that were begun more
+than two days ago, with one task an endpoint: a store that is down costs only its own. The source is left
+alone: others write there.
+
+A run may be repeated at any time.
+
+### When it is red
+Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). Nothing
+waits for this DAG. If one store is red for weeks, look at its free space.
+
+### Backfill
+Not needed: a run takes all that is old enough.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from airflow.sdk import DAG, CronTriggerTimetable
+
+from dbb.model.endpoint import Role
+from dbb.operators.sweeping import SweepStore
+from dbb.operators.task_defaults import task_defaults
+from dbb.settings import Settings
+from dbb.tags import Tag
+
+with DAG(
+    dag_id="store_sweep",
+    description="Sweep out of our stores what killed writers left there.",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("30 15 * * *", timezone="UTC"),
+    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    catchup=False,  # a run that was missed is made good by the next one
+    max_active_runs=1,
+    default_args=task_defaults(priority=1, retries=3),
+    tags=[Tag.UPKEEP],
+):
+    for name, endpoint in Settings.load().endpoints.items():
+        if (
+            endpoint.role is Role.SOURCE
+        ):  # others write there, and an upload does not say whose it is
+            continue
+        SweepStore(task_id=f"sweep_store_of_{name}", endpoint=name, queue=endpoint.queue)
