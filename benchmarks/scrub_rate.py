@@ -35,9 +35,9 @@ from sqlalchemy import text
 from dbb.digests import digest_bytes
 from dbb.flows.backbone import Backbone
 from dbb.flows.scrubbing import find_coverage, reread_copies
+from dbb.hooks.keeping import SqlKeeping
 from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.hooks.posix_store import PosixStore
-from dbb.hooks.scrub import SqlReadings
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
@@ -52,7 +52,7 @@ PERIOD = dt.timedelta(days=90)
 ROAD = [State.EXPECTED, State.ARRIVED, State.VERIFIED, State.REGISTERED, State.PUBLISHED]
 
 
-def make_endpoint(folder: Path, bundles: int, mebibytes: int) -> tuple[Backbone, SqlReadings]:
+def make_endpoint(folder: Path, bundles: int, mebibytes: int) -> tuple[Backbone, SqlKeeping]:
     """Publish bundles of random bytes at an endpoint."""
     clock = SystemClock()
     ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
@@ -79,7 +79,7 @@ def make_endpoint(folder: Path, bundles: int, mebibytes: int) -> tuple[Backbone,
         ledger.expect([name], "frdf", "benchmark")
         for old, new in itertools.pairwise(ROAD):
             ledger.advance([name], "frdf", old, new, "benchmark")
-    return cast(Backbone, backbone), SqlReadings(ledger, clock)
+    return cast(Backbone, backbone), SqlKeeping(ledger, clock)
 
 
 def read_files(folder: Path) -> int:
@@ -154,7 +154,7 @@ def ask_ledger(copies: int) -> dict[str, Any]:
         with ledger.transaction() as connection:
             connection.execute(text(INSERT_UNIT), units)
             connection.execute(text(INSERT_DELIVERY), deliveries)
-        readings = SqlReadings(ledger, clock)
+        readings = SqlKeeping(ledger, clock)
         _, ages_s, days = measured(lambda: len(readings.ages("frdf")))
         _, oldest_s, found = measured(lambda: len(readings.oldest("frdf", now, 50)))
         assert days >= 90

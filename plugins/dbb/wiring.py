@@ -26,15 +26,12 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
-    from dbb.hooks.broken import SqlBrokenRows
-    from dbb.hooks.buffers import SqlBufferRows
+    from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
-    from dbb.hooks.losses import SqlLosses
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
-    from dbb.hooks.scrub import SqlReadings
 
 
 class _WhenUsed:
@@ -106,32 +103,11 @@ def open_merged(settings: Settings) -> SqlMergedDatasets:
     return SqlMergedDatasets(open_ledger(settings, "oods"))
 
 
-def open_readings(settings: Settings, actor: str) -> SqlReadings:
-    """Open what the ledger's database knows of readings; ``actor`` signs the runs."""
-    from dbb.hooks.scrub import SqlReadings  # noqa: PLC0415 - the scrub alone
+def open_keeping(settings: Settings, actor: str) -> SqlKeeping:
+    """Open what the ledger's database knows of keeping; ``actor`` signs what is recorded."""
+    from dbb.hooks.keeping import SqlKeeping  # noqa: PLC0415 - keeping alone
 
-    return SqlReadings(open_ledger(settings, actor), SystemClock())
-
-
-def open_buffer_rows(settings: Settings, actor: str) -> SqlBufferRows:
-    """Open what the ledger's database knows of buffers."""
-    from dbb.hooks.buffers import SqlBufferRows  # noqa: PLC0415 - buffers alone
-
-    return SqlBufferRows(open_ledger(settings, actor))
-
-
-def open_broken_rows(settings: Settings, actor: str) -> SqlBrokenRows:
-    """Open what the ledger's database knows of broken copies."""
-    from dbb.hooks.broken import SqlBrokenRows  # noqa: PLC0415 - repairs alone
-
-    return SqlBrokenRows(open_ledger(settings, actor))
-
-
-def open_losses(settings: Settings, actor: str) -> SqlLosses:
-    """Open the account of losses."""
-    from dbb.hooks.losses import SqlLosses  # noqa: PLC0415 - the account alone
-
-    return SqlLosses(open_ledger(settings, actor), SystemClock())
+    return SqlKeeping(open_ledger(settings, actor), SystemClock())
 
 
 def open_oods(settings: Settings) -> Oods:

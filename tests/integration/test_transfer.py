@@ -28,7 +28,7 @@ from dbb.flows.repairing import apply_repairs, finish_repairs, plan_repairs
 from dbb.flows.scrubbing import reread_copies
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_broken_rows, open_readings
+from dbb.wiring import open_backbone, open_keeping
 from sandbox import rest
 from sandbox.prepare import prepare
 from sandbox.synthetic_night import CATALOGUE, Kind, deliver_late, make_night, resend_good
@@ -205,12 +205,12 @@ def test_rot_and_a_lost_file_at_the_archive_are_found_and_brought_back_by_rucio(
     gone.unlink()
 
     settings = Settings.load(environment=environment)
-    readings = open_readings(settings, "integration test")
+    readings = open_keeping(settings, "integration test")
     overdue = reread_copies(
         backbone, readings, "usdf", dt.timedelta(microseconds=1), dt.timedelta(minutes=10)
     )
     assert overdue.damaged >= 2
-    rows = open_broken_rows(settings, "integration test")
+    rows = open_keeping(settings, "integration test")
     order = settings.sources_of_repair
     for _ in range(20):
         finish_repairs(backbone, rows)

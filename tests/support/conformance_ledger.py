@@ -16,13 +16,10 @@ from dbb.digests import digest_bytes
 from dbb.errors import BadDocument, ConflictingDuplicate, ForbiddenTransition, SchemaOutOfDate
 from dbb.flows.inbox import keep_events
 from dbb.flows.scrubbing import Run
-from dbb.hooks.broken import SqlBrokenRows
-from dbb.hooks.buffers import SqlBufferRows
 from dbb.hooks.inbox import SqlInbox
+from dbb.hooks.keeping import SqlKeeping
 from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.lfa import SqlLfaObjects
-from dbb.hooks.losses import SqlLosses
-from dbb.hooks.scrub import SqlReadings
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
@@ -392,7 +389,7 @@ def published(ledger, *names):
 
 def test_readings_are_summed_by_day_and_the_oldest_is_next(ledger):
     clock = ledger._clock
-    readings = SqlReadings(ledger, clock)
+    readings = SqlKeeping(ledger, clock)
     first, later = clock.now(), clock.now() + dt.timedelta(days=2)
     published(ledger, UNIT)
     clock.advance(2 * 86400)
@@ -411,7 +408,7 @@ def test_readings_are_summed_by_day_and_the_oldest_is_next(ledger):
 
 
 def test_a_reading_is_noted_of_published_copies_only(ledger):
-    readings = SqlReadings(ledger, ledger._clock)
+    readings = SqlKeeping(ledger, ledger._clock)
     published(ledger, UNIT)
     before = ledger.deliveries([UNIT])[UNIT, "usdf"].verified_at
     ledger.advance([UNIT], "usdf", State.PUBLISHED, State.SUSPECT, "damaged meanwhile")
@@ -423,7 +420,7 @@ def test_a_reading_is_noted_of_published_copies_only(ledger):
 
 def test_what_runs_read_is_summed(ledger):
     clock = ledger._clock
-    readings = SqlReadings(ledger, clock)
+    readings = SqlKeeping(ledger, clock)
     for number in (1, 2):
         readings.note_run("usdf", clock.now(), Run(number, number * 100, 1, "budget"))
         clock.advance(3600)
@@ -433,7 +430,7 @@ def test_what_runs_read_is_summed(ledger):
 
 
 def test_what_moves_at_an_endpoint_is_counted(ledger):
-    readings = SqlReadings(ledger, ledger._clock)
+    readings = SqlKeeping(ledger, ledger._clock)
     since = ledger._clock.now()
     opened(ledger, UNIT, OTHER)
     assert readings.in_work("usdf", since) == 0
@@ -443,7 +440,7 @@ def test_what_moves_at_an_endpoint_is_counted(ledger):
 
 
 def test_what_is_broken_or_left_half_way_is_found(ledger):
-    broken = SqlBrokenRows(ledger)
+    broken = SqlKeeping(ledger, ledger._clock)
     published(ledger, UNIT, OTHER)
     now = ledger._clock.now()
     assert broken.broken("usdf", now) == []
@@ -455,7 +452,7 @@ def test_what_is_broken_or_left_half_way_is_found(ledger):
 
 
 def test_the_account_of_losses_follows_the_copies(ledger):
-    losses = SqlLosses(ledger, ledger._clock)
+    losses = SqlKeeping(ledger, ledger._clock)
     day = dt.timedelta(days=1)
     assert losses.account("summit", day) == LossAccount(0, 0, 0, 0, 0)
     published(ledger, UNIT)
@@ -468,7 +465,7 @@ def test_the_account_of_losses_follows_the_copies(ledger):
 
 
 def test_what_arrives_at_a_buffer_is_summed_by_day(ledger):
-    rows = SqlBufferRows(ledger)
+    rows = SqlKeeping(ledger, ledger._clock)
     published(ledger, UNIT)
     size = ledger.units([UNIT])[UNIT].size_bytes
     now = ledger._clock.now()

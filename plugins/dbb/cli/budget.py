@@ -36,7 +36,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _account(context: Context, period: dt.timedelta) -> LossAccount:
-    from dbb.wiring import open_losses  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
 
     source = context.settings.raw.source
-    return open_losses(context.settings, f"dbb {user_name()}").account(source, period)
+    return open_keeping(context.settings, f"dbb {user_name()}").account(source, period)

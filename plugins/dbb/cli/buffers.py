@@ -39,6 +39,6 @@ def run(context: Context, given: argparse.Namespace) -> Exit:  # noqa: ARG001
 
 
 def _open(context: Context) -> BufferRows:
-    from dbb.wiring import open_buffer_rows  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
 
-    return open_buffer_rows(context.settings, f"dbb {user_name()}")
+    return open_keeping(context.settings, f"dbb {user_name()}")

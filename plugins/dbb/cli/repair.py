@@ -55,9 +55,9 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> BrokenRows:
-    from dbb.wiring import open_broken_rows  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
 
-    return open_broken_rows(context.settings, f"dbb {user_name()}")
+    return open_keeping(context.settings, f"dbb {user_name()}")
 
 
 def _write(context: Context, sha256: str, lines: Sequence[Line]) -> None:

@@ -58,9 +58,9 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> Readings:
-    from dbb.wiring import open_readings  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
 
-    return open_readings(context.settings, f"dbb {user_name()}")
+    return open_keeping(context.settings, f"dbb {user_name()}")
 
 
 def _write(context: Context, coverage: list[Coverage]) -> None:

@@ -14,13 +14,13 @@ from dbb.settings import Settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from dbb.hooks.buffers import SqlBufferRows
+    from dbb.hooks.keeping import SqlKeeping
 
 
-def _rows(context: Context) -> SqlBufferRows:
-    from dbb.wiring import open_buffer_rows  # noqa: PLC0415 - clients are imported inside tasks only
+def _rows(context: Context) -> SqlKeeping:
+    from dbb.wiring import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
 
-    return open_buffer_rows(Settings.load(), context["run_id"])
+    return open_keeping(Settings.load(), context["run_id"])
 
 
 class ReleaseWhatIsSafe(BaseOperator):

@@ -16,15 +16,15 @@ from dbb.settings import Settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from dbb.hooks.broken import SqlBrokenRows
+    from dbb.hooks.keeping import SqlKeeping
 
 log = logging.getLogger(__name__)
 
 
-def _rows(context: Context) -> SqlBrokenRows:
-    from dbb.wiring import open_broken_rows  # noqa: PLC0415 - clients are imported inside tasks only
+def _rows(context: Context) -> SqlKeeping:
+    from dbb.wiring import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
 
-    return open_broken_rows(Settings.load(), context["run_id"])
+    return open_keeping(Settings.load(), context["run_id"])
 
 
 class FinishRepairs(BaseOperator):

@@ -36,10 +36,10 @@ class RereadCopies(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int | str]:
         """Call the flow; return its counts. Damage is the ledger's to show and no failure of the task."""
-        from dbb.wiring import open_readings  # noqa: PLC0415 - clients are imported inside tasks only
+        from dbb.wiring import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
 
         settings = Settings.load()
-        readings = open_readings(settings, context["run_id"])
+        readings = open_keeping(settings, context["run_id"])
         period = dt.timedelta(days=settings.endpoint(self.endpoint).reread_days)
         share = dt.timedelta(seconds=int(self.share_s))
         run = reread_copies(open_for_run(context), readings, self.endpoint, period, share)

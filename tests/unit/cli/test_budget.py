@@ -7,7 +7,7 @@ import pytest
 from dbb import wiring
 from dbb.cli.context import Context
 from dbb.cli.main import main
-from dbb.hooks.losses import SqlLosses
+from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from support.tiny_camera import DETECTORS, take_exposure, unit_name
 from support.world import World, run_night
@@ -27,7 +27,7 @@ def world():
 
 @pytest.fixture
 def budget(world, capsys, monkeypatch):
-    monkeypatch.setattr(wiring, "open_losses", lambda *_: SqlLosses(world.ledger, world.clock))
+    monkeypatch.setattr(wiring, "open_keeping", lambda *_: SqlKeeping(world.ledger, world.clock))
 
     def run(*arguments):
         def make_context(settings, output):

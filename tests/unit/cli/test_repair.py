@@ -8,7 +8,7 @@ from dbb.cli import repair
 from dbb.cli.context import Context
 from dbb.cli.main import main
 from dbb.flows.verifying import verify_units
-from dbb.hooks.broken import SqlBrokenRows
+from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from support.tiny_camera import take_exposure, unit_name
 from support.world import World, run_night
@@ -29,7 +29,7 @@ def world():
 
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
-    monkeypatch.setattr(repair, "_open", lambda _: SqlBrokenRows(world.ledger))
+    monkeypatch.setattr(repair, "_open", lambda _: SqlKeeping(world.ledger, world.clock))
 
     def run(*arguments):
         def make_context(settings, output):

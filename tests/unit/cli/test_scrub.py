@@ -7,7 +7,7 @@ import pytest
 from dbb.cli import scrub
 from dbb.cli.context import Context
 from dbb.cli.main import main
-from dbb.hooks.scrub import SqlReadings
+from dbb.hooks.keeping import SqlKeeping
 from support.tiny_camera import take_exposure
 from support.world import World, run_night
 
@@ -26,7 +26,7 @@ def world():
 
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
-    monkeypatch.setattr(scrub, "_open", lambda _: SqlReadings(world.ledger, world.clock))
+    monkeypatch.setattr(scrub, "_open", lambda _: SqlKeeping(world.ledger, world.clock))
 
     def run(*arguments):
         def make_context(settings, output):

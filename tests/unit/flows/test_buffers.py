@@ -6,7 +6,7 @@ import datetime as dt
 import pytest
 
 from dbb.flows.buffers import Buffer, Level, measure_buffers, release_what_is_safe
-from dbb.hooks.buffers import SqlBufferRows
+from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from dbb.model.endpoint import Endpoint, Role
 from support.tiny_camera import take_exposure
@@ -27,7 +27,7 @@ def world():
 
 
 def rows_of(world):
-    return SqlBufferRows(world.ledger)
+    return SqlKeeping(world.ledger, world.clock)
 
 
 def measure(world, endpoint=SUMMIT):

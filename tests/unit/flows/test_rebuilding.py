@@ -7,8 +7,8 @@ import pytest
 
 from dbb.flows.rebuilding import rebuild_ledger
 from dbb.flows.repairing import apply_repairs, finish_repairs, plan_repairs
-from dbb.hooks.broken import SqlBrokenRows
 from dbb.hooks.inbox import SqlInbox
+from dbb.hooks.keeping import SqlKeeping
 from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.model.delivery import State
 from support.faults import Killed, every_crash
@@ -88,7 +88,7 @@ def test_a_burnt_archive_comes_back_with_the_ledger(world):
     assert (found.units, found.copies) == (UNITS, 3)
     assert {world.state(unit, "usdf") for unit in UNITS} == {State.MISSING}
     run_night(world)
-    rows = SqlBrokenRows(world.ledger)
+    rows = SqlKeeping(world.ledger, world.clock)
     for _ in range(2):
         finish_repairs(world.backbone(), rows)
         if plan := plan_repairs(world.backbone(), rows, PLACES[1:]):

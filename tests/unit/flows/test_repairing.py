@@ -8,7 +8,7 @@ import pytest
 from dbb.errors import PlanRefused
 from dbb.flows.repairing import LOSE, RESTORE, TRUST, apply_repairs, finish_repairs, plan_repairs
 from dbb.flows.verifying import verify_units
-from dbb.hooks.broken import SqlBrokenRows
+from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from support.faults import Killed, every_crash
 from support.tiny_camera import take_exposure
@@ -58,16 +58,16 @@ def scrub(world, endpoint=ARCHIVE):
 
 
 def plan(world):
-    return plan_repairs(world.backbone(), SqlBrokenRows(world.ledger), ORDER)
+    return plan_repairs(world.backbone(), SqlKeeping(world.ledger, world.clock), ORDER)
 
 
 def apply(world, sha256, **options):
-    rows = SqlBrokenRows(world.ledger)
+    rows = SqlKeeping(world.ledger, world.clock)
     return apply_repairs(world.backbone(), rows, ORDER, sha256, **options)
 
 
 def finish(world):
-    return finish_repairs(world.backbone(), SqlBrokenRows(world.ledger))
+    return finish_repairs(world.backbone(), SqlKeeping(world.ledger, world.clock))
 
 
 def repair(world):
@@ -218,7 +218,7 @@ def damaged_world():
 def attempt(world, schedule=None):
     """Do what runs of the DAG do until nothing is left."""
     backbone = world.backbone(schedule)
-    rows = SqlBrokenRows(world.ledger)
+    rows = SqlKeeping(world.ledger, world.clock)
     for _ in range(3):
         finish_repairs(backbone, rows)
         if found := plan_repairs(backbone, rows, ORDER):

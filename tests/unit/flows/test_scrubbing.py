@@ -6,7 +6,7 @@ import pytest
 
 from dbb.errors import StoreUnavailable
 from dbb.flows.scrubbing import find_coverage, reread_copies
-from dbb.hooks.scrub import SqlReadings
+from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from support.faults import Schedule
 from support.tiny_camera import take_exposure
@@ -29,7 +29,7 @@ def world():
 
 
 def readings_of(world):
-    return SqlReadings(world.ledger, world.clock)
+    return SqlKeeping(world.ledger, world.clock)
 
 
 def reread(world, endpoint="frdf", share=HOUR, period=PERIOD):

@@ -1,4 +1,4 @@
-"""Readings of copies, in the ledger's database."""
+"""What the ledger's database knows of keeping: readings, buffers, broken copies, losses."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import datetime as dt
 from collections.abc import Sequence
 
 from dbb.flows.scrubbing import Run
-from dbb.hooks.ledger import SqlLedger, to_unit
+from dbb.hooks.ledger import SqlLedger, to_delivery, to_unit
 from dbb.hooks.sql import statement, to_time
+from dbb.model.delivery import Delivery
+from dbb.model.loss import LossAccount
 from dbb.model.scrub import Age
 from dbb.ports import Clock, UnitRow
 
 
-class SqlReadings:
-    """Remember when copies were read.
+class SqlKeeping:
+    """Answer what the flows ask that keep: scrubbing, buffers, repairing; and the account of losses.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ class SqlReadings:
     def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
+
+    # -- readings ------------------------------------------------------------------------------
 
     def ages(self, endpoint: str) -> list[Age]:
         """Sum the published copies of an endpoint by the day of their last reading, oldest first."""
@@ -72,3 +76,33 @@ class SqlReadings:
         """Count runs, and sum their copies, bytes and damaged copies, since a time."""
         (row,) = self._ledger.rows("scrub/runs", endpoint=endpoint, since_at=since)
         return int(row.runs), int(row.copies), int(row.size_bytes), int(row.damaged)
+
+    # -- buffers -------------------------------------------------------------------------------
+
+    def busiest_day(self, endpoint: str, since: dt.datetime) -> int:
+        """Give the bytes that arrived at an endpoint on its busiest day since a time."""
+        rows = self._ledger.rows("buffer/arrivals", endpoint=endpoint, since_at=since)
+        return max((int(row.size_bytes) for row in rows), default=0)
+
+    def held(self, endpoint: str) -> list[str]:
+        """Name the units whose files an endpoint holds, verified."""
+        return [row.unit for row in self._ledger.rows("buffer/held", endpoint=endpoint)]
+
+    # -- broken copies and losses --------------------------------------------------------------
+
+    def broken(self, endpoint: str, before: dt.datetime) -> list[Delivery]:
+        """Read the deliveries without a good copy, and those half way since before a time."""
+        rows = self._ledger.rows("repair/broken", endpoint=endpoint, before_at=before)
+        return [to_delivery(row) for row in rows]
+
+    def account(self, source: str, period: dt.timedelta) -> LossAccount:
+        """Sum up raw images; a reading counts for a period, what waits at the source is not missing."""
+        since = self._clock.now() - period
+        (row,) = self._ledger.rows("loss/raw_images", source=source, read_at=since)
+        return LossAccount(
+            images=int(row.images),
+            lost=int(row.lost),
+            suspected=int(row.suspected),
+            read_again=int(row.read_again),
+            one_copy=int(row.one_copy),
+        )
