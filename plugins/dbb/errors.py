@@ -31,7 +31,8 @@
     │   ├── IngestRefused           ingest-refused
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
-    │   └── PayloadFailed           payload-failed
+    │   ├── PayloadFailed           payload-failed
+    │   └── ValidityOverlap         validity-overlap
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
@@ -429,6 +430,20 @@ class PayloadFailed(BrokenContract):
     def for_command(cls, name: str, why: object, log: object) -> Self:
         """Name the payload, what went wrong, and its log."""
         return cls(f"The payload failed: {why}; its log is {log}.", name)
+
+
+class ValidityOverlap(BrokenContract):
+    """Report a calibration that would be in force from the same moment on as another one."""
+
+    code = "validity-overlap"
+    next_action = (
+        "The calibrations in force stay. Withdraw the other one first, `dbb calibration rollback`."
+    )
+
+    @classmethod
+    def for_dataset(cls, what: str, begin: str, other: str) -> Self:
+        """Name the calibration, its begin, and the dataset that is in force."""
+        return cls(f"It would be in force from {begin} on, and dataset {other} is.", what)
 
 
 class IncompleteExposure(OverBudget):

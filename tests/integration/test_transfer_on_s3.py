@@ -21,6 +21,7 @@ from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.fits_inspector import FitsInspector
+from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
@@ -50,6 +51,7 @@ def backbone(s3_bucket, tmp_path):
         instruments=instruments,
         rses={"summit": "", "usdf": "USDF"},
         ledger=ledger,
+        calibrations=SqlCalibrations(ledger, SystemClock(), "test"),
         inbox=SqlInbox(ledger, SystemClock()),
         clock=SystemClock(),
         catalog=MemoryCatalog({"USDF": stores["usdf"]}),
