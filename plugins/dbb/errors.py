@@ -38,7 +38,8 @@
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── LfaObjectMissing        lfa-object-missing
-    │   └── PayloadOutOfTime        payload-out-of-time
+    │   ├── PayloadOutOfTime        payload-out-of-time
+    │   └── CalibrationsDiffer      calibrations-differ
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -512,6 +513,18 @@ class PayloadOutOfTime(OverBudget):
     def for_command(cls, name: str, limit_s: float, log: object) -> Self:
         """Name the payload, its limit and its log."""
         return cls(f"The payload was stopped after {limit_s:g} s; its log is {log}.", name)
+
+
+class CalibrationsDiffer(OverBudget):
+    """Report an endpoint that has other calibrations in force than it ought to."""
+
+    code = "calibrations-differ"
+    next_action = "`dbb calibration compare` names the endpoints and what differs."
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, verdict: str) -> Self:
+        """Name the endpoint and what is wrong there."""
+        return cls(f"The calibrations in force are wrong: {verdict}.", endpoint)
 
 
 class SettingMissing(Misconfigured):
