@@ -14,6 +14,7 @@ minutes by the clock: a wake-up that is lost costs three minutes and nothing els
 - `instrument`, `campaign`: whose groups, and under which name the results are found.
 - `payload`: a name of `include/calibration/payloads.yaml`; empty for the default one.
 - `day_obs`: one night; without it tonight and the night before.
+- `again`: also what was refused, withdrawn or made by another payload.
 - `patience_s`: how long to wait for the copies.
 
 ### When it is red

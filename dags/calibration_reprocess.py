@@ -1,14 +1,15 @@
 """Make the calibrations of a night again: another payload, another version, another campaign.
 
 ### What it does
-The steps of `calibration_daily` for **one night**, also for groups that were refused or withdrawn. A
-payload, version or parameters that were not tried yet make a new attempt with a RUN collection of its
+The steps of `calibration_daily` for **one night**; with `again` also for groups that were refused,
+withdrawn or made by another payload. A payload, version or parameters that were not tried yet make a new attempt with a RUN collection of its
 own; nothing is overwritten. The result is in force if its campaign has none for the group yet; within
 a campaign that has one it is kept and labelled, until the other one is rolled back. It also closes
 the night at 13:30 UTC, and compares what is in force at the endpoints.
 
 ### Parameters
-As of `calibration_daily`; `day_obs` only for a run triggered by hand.
+As of `calibration_daily`: `instrument`, `campaign`, `payload`, `again`, `patience_s`; `day_obs` only for
+a run triggered by hand.
 
 ### When it is red
 Open the failed task's log: its last line has a code and what to do. `compare_endpoints` alone is

@@ -637,7 +637,9 @@ class Calibrations(Protocol):
     def withdrawn(self, units: Sequence[str]) -> set[str]:
         """Name those attempts that are out of force."""
 
-    def note_step(self, unit: str, step: Step, began: dt.datetime, ended: dt.datetime | None) -> None:
+    def note_step(
+        self, unit: str, step: Step, began: dt.datetime, ended: dt.datetime | None
+    ) -> None:
         """Record when a step began and ended; the first begin and the first end stay."""
 
     def steps(self, unit: str) -> dict[Step, tuple[dt.datetime, dt.datetime | None]]:
@@ -648,6 +650,9 @@ class Calibrations(Protocol):
 
     def digests(self, dataset_ids: Sequence[str]) -> dict[str, str]:
         """Give the sha256 of products; unknown ones are left out."""
+
+    def units_of_product(self, dataset_id: str) -> set[str]:
+        """Name the attempt that made a product."""
 
     def products_of_input(self, input_id: str) -> list[tuple[str, str, str]]:
         """Name the products that an image or calibration went into: unit, product and file."""

@@ -12,10 +12,17 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-FILES = (*DAG_IDS, "deliver.py", "parcel_transfer.py", "lfa_replication.py")
+CALIBRATIONS = ("calibration_daily", "calibration_reprocess")
+FILES = (
+    *DAG_IDS,
+    "deliver.py",
+    "parcel_transfer.py",
+    "lfa_replication.py",
+    *(f"{name}.py" for name in CALIBRATIONS),
+)
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication")
+ALL = (*DAG_IDS.values(), *DELIVERIES, "parcel_transfer", "lfa_replication", *CALIBRATIONS)
 
 STEPS = {
     "look_for_new_exposures",
@@ -83,6 +90,7 @@ def test_every_file_is_accounted_for(dags, request):
         **dict.fromkeys(DELIVERIES, "deliver.py"),
         "parcel_transfer": "parcel_transfer.py",
         "lfa_replication": "lfa_replication.py",
+        **{name: f"{name}.py" for name in CALIBRATIONS},
     }
 
 
@@ -111,7 +119,7 @@ def test_tags_come_from_the_closed_set(dags, name):
 @pytest.mark.parametrize("name", ALL)
 def test_every_step_has_a_pool_a_time_limit_and_the_projects_retry_policy(dags, name):
     for step in dags[name]["tasks"].values():
-        assert step["pool"] == "raw"
+        assert step["pool"] == ("calibration" if name in CALIBRATIONS else "raw")
         assert step["timeout"]
         assert step["policy"]
 
@@ -228,3 +236,14 @@ def test_the_partition_key_is_the_night_that_has_just_ended(run_airflow_code, re
     assert scheduled == "2026-11-22T12:30:00+00:00 20261121"
     assert whole == "20261121 20261122 20261123"
     assert short == "20261121 20261122"
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_biases_come_before_darks_and_darks_before_flats(dags, name):
+    tasks = dags[name]["tasks"]
+    assert "settle_bias" in tasks["look_for_dark_groups"]["upstream"]
+    assert "settle_dark" in tasks["look_for_flat_groups"]["upstream"]
+    for kind in ("dark", "flat"):
+        assert tasks[f"look_for_{kind}_groups"]["rule"] == "all_done"
+    assert "settle_bias" in tasks["tell_of_failed_steps"]["upstream"]
+    assert dags["calibration_reprocess"]["timetable"] == "CronPartitionTimetable"

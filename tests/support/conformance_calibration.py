@@ -122,8 +122,12 @@ class CalibrationConformance:
                 "flat", instrument="LSSTCam", detector=1, exposure=exposure, collections=CHAIN
             )
             assert len(found)
-        assert in_force(str(site.root), "2026-11-21T12:00:00", 4) == {f"{COLLECTION}/20261121/flatGen/1"}
-        assert in_force(str(site.root), "2031-01-01T00:00:00", 4) == {f"{COLLECTION}/20261121/flatGen/2"}
+        assert in_force(str(site.root), "2026-11-21T12:00:00", 4) == {
+            f"{COLLECTION}/20261121/flatGen/1"
+        }
+        assert in_force(str(site.root), "2031-01-01T00:00:00", 4) == {
+            f"{COLLECTION}/20261121/flatGen/2"
+        }
 
     def test_the_order_in_which_parcels_come_does_not_matter(self, new_site: NewSite) -> None:
         here, there = new_site(), new_site()
@@ -178,7 +182,9 @@ class CalibrationConformance:
         try:
             _wait(lambda: log.exists() and log.read_text().count("\n") >= 2)
             for delay_s in (0.05, 0.15, 0.3):
-                publisher = spawn.Process(target=_publish_slowly, args=(str(site.root), new, tmp_path))
+                publisher = spawn.Process(
+                    target=_publish_slowly, args=(str(site.root), new, tmp_path)
+                )
                 publisher.start()
                 _wait(lambda: (tmp_path / "go").exists())
                 time.sleep(delay_s)  # a moment within the transaction, another one each time

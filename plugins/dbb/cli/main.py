@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    calibration,
     doctor,
     events,
     exposure,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, ModuleType] = {
     "parcel": parcel,
     "oods": oods,
     "lfa": lfa,
+    "calibration": calibration,
     "policy": policy,
     "events": events,
     "quarantine": quarantine,

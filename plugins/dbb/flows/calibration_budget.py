@@ -62,9 +62,7 @@ def settle(backbone: Backbone, unit: str) -> Budget:
     """Record the steps that the endpoints have finished, by the history of their deliveries."""
     archive = backbone.policy.archive
     events = backbone.ledger.events(unit)
-    receivers = {
-        place for (_, place) in backbone.ledger.deliveries([unit]) if place != archive
-    }
+    receivers = {place for (_, place) in backbone.ledger.deliveries([unit]) if place != archive}
     known = backbone.calibrations.steps(unit)
     begun = known.get(Step.INGEST, (None, None))[1]
     for step, mark in _MARKS.items():

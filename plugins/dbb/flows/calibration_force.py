@@ -106,9 +106,7 @@ def _wants_all(
     deliveries: Mapping[tuple[str, str], object], accepted: set[str], place: str, archive: str
 ) -> bool:
     """Say whether an endpoint receives all that the archive has: only then must ranges be equal."""
-    return all(
-        (unit, place) in deliveries for unit in accepted if (unit, archive) in deliveries
-    )
+    return all((unit, place) in deliveries for unit in accepted if (unit, archive) in deliveries)
 
 
 def plan_rollback(backbone: Backbone, unit: str) -> Plan:
@@ -135,9 +133,7 @@ def plan_rollback(backbone: Backbone, unit: str) -> Plan:
         ranges = backbone.repository(place).validities(collection)
         there = tuple(sorted(each.dataset_id for each in ranges if each.dataset_id in ids))
         if there:
-            lines.append(
-                Line("decertify", place, f"from {collection}", 1, len(there), names=there)
-            )
+            lines.append(Line("decertify", place, f"from {collection}", 1, len(there), names=there))
     return Plan(tuple(lines))
 
 

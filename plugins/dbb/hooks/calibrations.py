@@ -72,7 +72,9 @@ class SqlCalibrations:
         }
         with self._ledger.transaction() as connection:
             if connection.execute(statement("calibration/note_attempt"), row).rowcount:
-                self._tell(connection, attempt.unit, "begun", f"{attempt.payload} {attempt.version}")
+                self._tell(
+                    connection, attempt.unit, "begun", f"{attempt.payload} {attempt.version}"
+                )
 
     def attempts(self, group: str = "", unit: str = "") -> list[Attempt]:
         """Read attempts of a group, or one by its unit, oldest first; empty words are any."""
@@ -166,6 +168,11 @@ class SqlCalibrations:
             return {}
         rows = self._ledger.rows("calibration/digests", ids=list(dataset_ids))
         return {row.dataset_id: row.sha256 for row in rows}
+
+    def units_of_product(self, dataset_id: str) -> set[str]:
+        """Name the attempt that made a product."""
+        rows = self._ledger.rows("calibration/units_of_product", dataset_id=dataset_id)
+        return {row.unit for row in rows}
 
     def products_of_input(self, input_id: str) -> list[tuple[str, str, str]]:
         """Name the products that an image or calibration went into: unit, product and file."""

@@ -13,7 +13,14 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Param, TriggerRule, task_group
+from airflow.sdk import (
+    AsyncCallback,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+    TriggerRule,
+    task_group,
+)
 
 from dbb.model.calibration import CAL_PROC_TIME_S
 from dbb.model.payload import CalibrationKind
@@ -25,6 +32,7 @@ from dbb.operators.calibrations import (
     SettleCalibrations,
 )
 from dbb.operators.endpoints import WaitForCopies
+from dbb.operators.report import TellOfFailedSteps
 from dbb.settings import Settings
 
 DEFAULT_CAMPAIGN = "daily"
@@ -53,6 +61,11 @@ def calibration_params(instruments: Sequence[str]) -> dict[str, Param]:
             pattern="^[A-Za-z0-9][A-Za-z0-9.]{0,23}$",
             description="Under which name the results are found; a later name goes before.",
         ),
+        "again": Param(
+            False,  # noqa: FBT003 - the default of a parameter
+            type="boolean",
+            description="Also what was refused, withdrawn or made by another payload.",
+        ),
         "patience_s": Param(
             600, type="integer", minimum=0, maximum=3600,
             description="Seconds to wait for the copies at other endpoints.",
@@ -74,6 +87,7 @@ def make_calibrations(*, tonight: bool) -> None:
     settings = Settings.load()
     queue = settings.endpoint(settings.raw.archive).queue
     before: list[Any] = []
+    steps: list[Any] = []
     for kind in CalibrationKind:
         look = LookForGroups(
             task_id=f"look_for_{kind}_groups",
@@ -82,12 +96,18 @@ def make_calibrations(*, tonight: bool) -> None:
             queue=queue,
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        before >> look  # type: ignore[operator]
+        for earlier in before:
+            earlier >> look
         before = [look, _work(str(kind), queue).expand(group=look.output)]
+        steps += before
     compare = CompareCalibrations(
         task_id="compare_endpoints", queue=queue, trigger_rule=TriggerRule.ALL_DONE
     )
-    before >> compare  # type: ignore[operator]
+    for earlier in before:
+        earlier >> compare
+    tell = TellOfFailedSteps(task_id="tell_of_failed_steps", trigger_rule=TriggerRule.ONE_FAILED)
+    for step in (*steps, compare):
+        step >> tell
 
 
 def _work(kind: str, queue: str) -> Any:

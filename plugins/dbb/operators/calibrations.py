@@ -73,7 +73,7 @@ class LookForGroups(BaseOperator):
             for night in nights
             for name in find_work(
                 backbone, params["instrument"], night, params["campaign"],
-                kind=self.kind, again=not self.tonight,
+                kind=self.kind, again=bool(params["again"]),
             )
         ]  # fmt: skip
         log.info("action=look-for-groups kind=%s groups=%d", self.kind, len(groups))

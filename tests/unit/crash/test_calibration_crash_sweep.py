@@ -33,7 +33,9 @@ def look(world):
         found = repository.validities(COLLECTION)
         if len(found) not in (0, DETECTORS):
             wrong.append(f"{place} has {len(found)} ranges in force")
-        wrong += [f"{place}: {v} is nowhere" for v in found if v.dataset_id not in repository.datasets]
+        wrong += [
+            f"{place}: {v} is nowhere" for v in found if v.dataset_id not in repository.datasets
+        ]
         for attempt in world.calibrations.attempts():
             if world.state(attempt.unit, place) is State.PUBLISHED and not found:
                 wrong.append(f"the ledger publishes {attempt.unit} at {place}, Butler does not")

@@ -188,7 +188,11 @@ def test_a_group_with_a_detector_missing_is_refused_and_the_old_one_stays(world)
     world.take("bias", 1, 2)
     world.move_raws()
     (first,) = world.run()
-    world.take("bias", 21, 2, )
+    world.take(
+        "bias",
+        21,
+        2,
+    )
     lost = [name for name in world.summit.names if "000022" in name and "S11" in name]
     world.summit.delete(lost)
     world.settle(4000)
