@@ -33,7 +33,8 @@
     │   ├── IngestRefused           ingest-refused
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
-    │   └── PayloadFailed           payload-failed
+    │   ├── PayloadFailed           payload-failed
+    │   └── ValidityOverlap         validity-overlap
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
@@ -41,7 +42,8 @@
     │   ├── BufferNearlyFull        buffer-nearly-full
     │   ├── CopiesLost              copies-lost
     │   ├── LfaObjectMissing        lfa-object-missing
-    │   └── PayloadOutOfTime        payload-out-of-time
+    │   ├── PayloadOutOfTime        payload-out-of-time
+    │   └── CalibrationsDiffer      calibrations-differ
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -463,6 +465,20 @@ class PayloadFailed(BrokenContract):
         return cls(f"The payload failed: {why}; its log is {log}.", name)
 
 
+class ValidityOverlap(BrokenContract):
+    """Report a calibration that would be in force from the same moment on as another one."""
+
+    code = "validity-overlap"
+    next_action = (
+        "The calibrations in force stay. Withdraw the other one first, `dbb calibration rollback`."
+    )
+
+    @classmethod
+    def for_dataset(cls, what: str, begin: str, other: str) -> Self:
+        """Name the calibration, its begin, and the dataset that is in force."""
+        return cls(f"It would be in force from {begin} on, and dataset {other} is.", what)
+
+
 class IncompleteExposure(OverBudget):
     """Report an exposure that waited its time for detectors that never came."""
 
@@ -560,6 +576,18 @@ class PayloadOutOfTime(OverBudget):
     def for_command(cls, name: str, limit_s: float, log: object) -> Self:
         """Name the payload, its limit and its log."""
         return cls(f"The payload was stopped after {limit_s:g} s; its log is {log}.", name)
+
+
+class CalibrationsDiffer(OverBudget):
+    """Report an endpoint that has other calibrations in force than it ought to."""
+
+    code = "calibrations-differ"
+    next_action = "`dbb calibration compare` names the endpoints and what differs."
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, verdict: str) -> Self:
+        """Name the endpoint and what is wrong there."""
+        return cls(f"The calibrations in force are wrong: {verdict}.", endpoint)
 
 
 class SettingMissing(Misconfigured):

@@ -16,6 +16,8 @@ class Tag(StrEnum):
     """It moves products and permanent files."""
     LFA = "large file annex"
     """It moves objects of the Large File Annex."""
+    CALIBRATION = "calibration"
+    """It makes calibrations, or puts them in force."""
     NIGHTLY = "nightly"
     """It has one run for each observing night, and can be backfilled."""
     UPKEEP = "upkeep"

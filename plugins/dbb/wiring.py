@@ -16,6 +16,7 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.lfa import Annex
 from dbb.flows.oods import Oods
 from dbb.flows.reconcile_views import ButlerNights, RucioNights, Sources
+from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
@@ -249,6 +250,7 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
         instruments=instruments,
         rses={name: endpoint.rse for name, endpoint in settings.endpoints.items()},
         ledger=ledger,
+        calibrations=SqlCalibrations(ledger, SystemClock(), actor),
         inbox=SqlInbox(ledger, SystemClock()),
         clock=SystemClock(),
         catalog=cast(Catalog, _WhenUsed(lambda: open_catalog(settings))),

@@ -25,12 +25,18 @@ OTHERS = {
 }
 """The other DAGs, and the file of each."""
 
-FILES = (*DAG_IDS, "deliver.py", *OTHERS.values())
+CALIBRATIONS = ("calibration_daily", "calibration_reprocess")
+
+FILES = (*DAG_IDS, "deliver.py", *OTHERS.values(), *(f"{name}.py" for name in CALIBRATIONS))
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS)
+ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS, *CALIBRATIONS)
 
-POOLS = {"archive_scrub": "audit", "reconcile": "audit"}
+POOLS = {
+    "archive_scrub": "audit",
+    "reconcile": "audit",
+    **dict.fromkeys(CALIBRATIONS, "calibration"),
+}
 """The pools of the DAGs that do not share tonight's."""
 
 STEPS = {
@@ -98,6 +104,7 @@ def test_every_file_is_accounted_for(dags, request):
         **{name: file for file, name in DAG_IDS.items()},
         **dict.fromkeys(DELIVERIES, "deliver.py"),
         **OTHERS,
+        **{name: f"{name}.py" for name in CALIBRATIONS},
     }
 
 
@@ -271,3 +278,14 @@ def test_the_stores_that_only_we_write_to_are_swept_each_by_its_own_workers(dags
     assert set(tasks) == {f"sweep_store_of_{name}" for name in endpoints if name != "summit"}
     for name, step in tasks.items():
         assert step["queue"] == endpoints[name.removeprefix("sweep_store_of_")].queue
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_biases_come_before_darks_and_darks_before_flats(dags, name):
+    tasks = dags[name]["tasks"]
+    assert "settle_bias" in tasks["look_for_dark_groups"]["upstream"]
+    assert "settle_dark" in tasks["look_for_flat_groups"]["upstream"]
+    for kind in ("dark", "flat"):
+        assert tasks[f"look_for_{kind}_groups"]["rule"] == "all_done"
+    assert "settle_bias" in tasks["tell_of_failed_steps"]["upstream"]
+    assert dags["calibration_reprocess"]["timetable"] == "CronPartitionTimetable"

@@ -17,6 +17,7 @@ from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository, name_driver
 from support.butler_conformance import RepositoryConformance
 from support.butler_site import NewSite, Site
+from support.conformance_calibration import CalibrationConformance
 from support.raw_bundles import make_instrument
 
 pytestmark = pytest.mark.sandbox
@@ -115,3 +116,15 @@ def test_repositories_share_a_database_in_schemas_of_their_own(
             tmp_path / name, [make_instrument()], registry_url=registry_url, namespace=namespace
         )
     assert ButlerRepository(str(tmp_path / "one")).find_ingested([]) == set()
+
+
+class TestCalibrationsOverPostgres(CalibrationConformance):
+    """Run the contract of calibrations over PostgreSQL."""
+
+    @pytest.fixture
+    def new_site(self, registry_url: str, namespaces: Iterator[str], tmp_path: Path) -> NewSite:
+        """Make sites in folders and schemas of their own."""
+        numbers = count()
+        return lambda: Site.create(
+            tmp_path / f"site{next(numbers)}", registry_url, next(namespaces)
+        )

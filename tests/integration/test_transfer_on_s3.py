@@ -22,6 +22,7 @@ from dbb.flows.releasing import release_units
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
+from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.fits_inspector import FitsInspector
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
@@ -64,6 +65,7 @@ def backbone(s3_bucket, link, tmp_path, monkeypatch):
         instruments=instruments,
         rses={"summit": "", "usdf": "USDF"},
         ledger=ledger,
+        calibrations=SqlCalibrations(ledger, SystemClock(), "test"),
         inbox=SqlInbox(ledger, SystemClock()),
         clock=SystemClock(),
         catalog=MemoryCatalog({"USDF": stores["usdf"]}),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dbb.errors import IngestRefused
+from dbb.errors import IngestRefused, ValidityOverlap
+from dbb.model.calibration import (
+    Certification,
+    Change,
+    Validity,
+    certify,
+    daily_of,
+    order_chain,
+    withdraw,
+)
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
 from dbb.ports import LandedBundle, LandedParcel, Store
@@ -26,6 +35,8 @@ class MemoryRepository:
         self.ingest_calls = 0
         self.datasets: dict[str, str] = {}
         """What a reader sees: by dataset id, the URL of its bundle and the member's name."""
+        self.ranges: dict[str, list[Validity]] = {}
+        self.chains: dict[str, list[str]] = {}
 
     def ingest(self, bundles: Sequence[LandedBundle]) -> dict[str, Exception]:
         """Insert every bundle whole; give the error of each that is refused, by unit."""
@@ -64,8 +75,62 @@ class MemoryRepository:
             elif any(self.datasets.get(key, place) != place for key, place in places.items()):
                 errors[unit] = IngestRefused.for_bundle(unit, "a dataset is here from elsewhere")
             else:
-                self.datasets.update(places)
+                try:
+                    self._certify(landed)
+                except ValidityOverlap as error:
+                    errors[unit] = error
+                else:
+                    self.datasets.update(places)
         return errors
+
+    def _certify(self, landed: LandedParcel) -> None:
+        if not landed.certify:
+            return
+        for file in landed.parcel.files:
+            wanted = Certification.of(file.labels)
+            if wanted is None:
+                continue
+            ranges = [
+                Validity(
+                    ref["dataset_type"],
+                    tuple(sorted((key, str(value)) for key, value in ref["data_id"].items())),
+                    wanted.begin_tai.isoformat(),
+                    "",
+                    ref["id"],
+                )
+                for ref in file.refs
+            ]
+            self._change(wanted.collection, certify(self.validities(wanted.collection), ranges))
+            daily = daily_of(landed.parcel.instrument)
+            self.chains[wanted.chain] = order_chain(
+                self.chain(wanted.chain), wanted.collection, daily
+            )
+
+    def _change(self, collection: str, change: Change) -> None:
+        left = set(self.validities(collection)) - set(change.gone)
+        self.ranges[collection] = sorted(left | set(change.new))
+
+    def validities(self, collection: str) -> list[Validity]:
+        """List the validity ranges of a collection."""
+        return list(self.ranges.get(collection, ()))
+
+    def chain(self, name: str) -> list[str]:
+        """List the collections of a chain."""
+        return list(self.chains.get(name, ()))
+
+    def locate(self, dataset_ids: Sequence[str]) -> dict[str, str]:
+        """Give the URL of each dataset's file."""
+        return {
+            each: self.datasets[each].partition("#")[0]
+            for each in dataset_ids
+            if each in self.datasets
+        }
+
+    def decertify(self, collection: str, dataset_ids: Sequence[str]) -> int:
+        """Take calibrations out of force."""
+        known = self.validities(collection)
+        self._change(collection, withdraw(known, dataset_ids))
+        return sum(each.dataset_id in dataset_ids for each in known)
 
     def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
         """Take the datasets of units out."""

@@ -13,6 +13,7 @@ from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.flows.releasing import release_units
+from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.hooks.sidecars import read_sidecars
@@ -99,6 +100,7 @@ class World:
         self.ledger = SqlLedger(open_engine(self.ledger_url), self.clock, "test")
         self.ledger.migrate()
         self.inbox = SqlInbox(self.ledger, self.clock)
+        self.calibrations = SqlCalibrations(self.ledger, self.clock, "test")
 
     @property
     def summit(self) -> MemoryStore:
@@ -116,6 +118,7 @@ class World:
             instruments={"LSSTCam": TINY},
             rses={"summit": "", **RSES},
             ledger=port(self.ledger),
+            calibrations=port(self.calibrations),
             inbox=port(self.inbox),
             clock=self.clock,
             catalog=port(self.catalog),

@@ -19,6 +19,9 @@ from sandbox.synthetic_night.schedule import CADENCE, CALIBRATIONS_BEGIN, FILTER
 
 EXPOSURE_S = {"bias": 0.0, "dark": 30.0, "flat": 2.0}
 
+FIRST_SEQ_NUM = 5_001
+"""Number of the first exposure of a day's first group."""
+
 
 class GroupFault(StrEnum):
     """What can be wrong with one exposure of a group, the second."""
@@ -68,7 +71,7 @@ def make_calibration_group(  # noqa: PLR0913  one keyword for each thing that a 
     detectors: Sequence[str] = (),
     instrument: str = "LSSTCam",
     day_obs: DayObs | int | str = 20261121,
-    first_seq_num: int = 5_001,
+    first_seq_num: int = FIRST_SEQ_NUM,
     physical_filter: str = "",
     seed: int = 0,
     pixels: int = 64,
@@ -136,6 +139,7 @@ def _shots(
     first_seq_num: int, physical_filter: str,
 ) -> Iterator[Shot]:  # fmt: skip
     begin = dt.datetime.combine(day_obs.date, dt.time(12)) + CALIBRATIONS_BEGIN
+    begin += max(0, first_seq_num - FIRST_SEQ_NUM) * CADENCE  # what is counted later is taken later
     for number in range(exposures):
         yield Shot(
             instrument=instrument,
@@ -148,6 +152,8 @@ def _shots(
             elevation_deg=80.0,
             rotation_deg=0.0,
             temperature_c=12.0,
+            index=number + 1,
+            sequence_length=exposures,
         )
 
 

@@ -96,8 +96,8 @@ def _identity(shot: Shot) -> dict[str, Value]:
         "OBJECT": f"field_{obs_id.seq_num:05d}" if shot.on_sky else "Park position",
         "OBSANNOT": "",
         "IMAGETAG": f"{obs_id.exposure_id * 0x9E3779B97F4A7C15 % 2**64:016x}",
-        "CURINDEX": 1,
-        "MAXINDEX": 1,
+        "CURINDEX": shot.index,
+        "MAXINDEX": shot.sequence_length,
     }
 
 

@@ -48,6 +48,8 @@ class Shot:
         Where the telescope points.
     temperature_c
         How warm it is.
+    index, sequence_length
+        Its place in its sequence, from 1, and how many there are.
     """
 
     instrument: str
@@ -60,6 +62,8 @@ class Shot:
     elevation_deg: float
     rotation_deg: float
     temperature_c: float
+    index: int = 1
+    sequence_length: int = 1
 
     @property
     def on_sky(self) -> bool:

@@ -9,6 +9,7 @@ from dbb.model.endpoint import RawPolicy
 from dbb.model.instrument import Instrument
 from dbb.model.policy import PolicyBook
 from dbb.ports import (
+    Calibrations,
     Catalog,
     Clock,
     Inbox,
@@ -36,7 +37,7 @@ class Backbone:
         By Butler name.
     rses
         Rucio storage element by endpoint.
-    ledger, inbox, clock, catalog, inspector, indexer, sky
+    ledger, calibrations, inbox, clock, catalog, inspector, indexer, sky
         The ports that exist once.
     sidecars
         Reads what travels beside the files of a batch.
@@ -49,6 +50,7 @@ class Backbone:
     instruments: Mapping[str, Instrument]
     rses: Mapping[str, str]
     ledger: Ledger
+    calibrations: Calibrations
     inbox: Inbox
     clock: Clock
     catalog: Catalog

@@ -142,10 +142,12 @@ def _ingest_parcels(
 ) -> dict[str, Exception]:
     """Ingest the parcels that Butler serves; permanent files are published by being there."""
     store = backbone.store(endpoint)
+    out_of_force = backbone.calibrations.withdrawn([cargo.row.unit for cargo in cargoes])
     parcels = [
         LandedParcel(
             cargo.document,
             {file.did.name: store.url_of(stored_name(file.did)) for file in cargo.contents},
+            certify=cargo.row.unit not in out_of_force,
         )
         for cargo in cargoes
         if not isinstance(cargo.document, Manifest)

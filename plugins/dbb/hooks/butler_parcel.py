@@ -17,7 +17,8 @@ from lsst.daf.butler import (
 )
 from lsst.resources import ResourcePath
 
-from dbb.errors import IngestRefused
+from dbb.errors import IngestRefused, ValidityOverlap
+from dbb.hooks import butler_calibration
 from dbb.hooks.butler_batch import REFUSALS, is_outage
 from dbb.hooks.butler_records import to_records
 from dbb.model.manifest import Manifest
@@ -47,7 +48,7 @@ def ingest_parcels(butler: Butler, parcels: Sequence[LandedParcel]) -> dict[str,
         unit = landed.parcel.unit
         try:
             _ingest(butler, landed)
-        except IngestRefused as error:
+        except (IngestRefused, ValidityOverlap) as error:
             refused[unit] = error
         except (*REFUSALS, TypeError, AttributeError) as error:
             if is_outage(error):
@@ -65,6 +66,8 @@ def _ingest(butler: Butler, landed: LandedParcel) -> None:
     types = _dataset_types(butler, parcel)
     for run in sorted({ref["run"] for file in parcel.files for ref in file.refs}):
         butler.collections.register(run, CollectionType.RUN)  # outside: no deadlock of two writers
+    if landed.certify:
+        butler_calibration.prepare(butler, parcel)
     with butler.transaction():
         for element, rows in parcel.records.items():
             records = to_records(element, rows, butler.dimensions)
@@ -73,6 +76,8 @@ def _ingest(butler: Butler, landed: LandedParcel) -> None:
         butler.ingest(
             *datasets, transfer="direct", record_validation_info=False, skip_existing=True
         )
+        if landed.certify:
+            butler_calibration.certify_parcel(butler, parcel)
 
 
 def _check(butler: Butler, landed: LandedParcel) -> None:

@@ -12,7 +12,7 @@ from lsst.resources import ResourcePath
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from dbb.errors import IngestRefused, RepositoryUnavailable
-from dbb.hooks import butler_parcel
+from dbb.hooks import butler_calibration, butler_parcel
 from dbb.hooks.butler_batch import REFUSALS, Batch, ingest_batch, is_outage, suspects_of
 from dbb.hooks.butler_checks import check_bundle
 from dbb.hooks.butler_contents import (
@@ -23,6 +23,7 @@ from dbb.hooks.butler_contents import (
     read_contents,
     registered_instruments,
 )
+from dbb.model.calibration import Validity
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
 from dbb.ports import LandedBundle, LandedParcel
@@ -94,6 +95,26 @@ class ButlerRepository:
         """Take the datasets of units out of the registry; the files stay where they are."""
         with self._open(writeable=True) as butler:
             butler_parcel.withdraw(butler, documents)
+
+    def validities(self, collection: str) -> list[Validity]:
+        """List the validity ranges of a CALIBRATION collection; none where there is no such one."""
+        with self._open(writeable=False) as butler:
+            return butler_calibration.read_validities(butler, collection)
+
+    def chain(self, name: str) -> list[str]:
+        """List the collections of a CHAINED one, in order; none where there is no such one."""
+        with self._open(writeable=False) as butler:
+            return butler_calibration.read_chain(butler, name)
+
+    def locate(self, dataset_ids: Sequence[str]) -> dict[str, str]:
+        """Give the URL of each dataset's file; those that are not there are left out."""
+        with self._open(writeable=False) as butler:
+            return butler_calibration.locate(butler, dataset_ids)
+
+    def decertify(self, collection: str, dataset_ids: Sequence[str]) -> int:
+        """Take calibrations out of force in one transaction; the previous ones are again."""
+        with self._open(writeable=True) as butler:
+            return butler_calibration.decertify(butler, collection, dataset_ids)
 
     @contextlib.contextmanager
     def _open(self, *, writeable: bool) -> Iterator[Butler]:

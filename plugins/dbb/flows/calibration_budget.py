@@ -1,0 +1,93 @@
+"""Where the 1,200 seconds go: each step's share, measured, while it runs and after."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from dbb.flows.backbone import Backbone
+from dbb.model.calibration import BACKBONE_SHARE_S, BUDGET_S, CAL_PROC_TIME_S, Step
+from dbb.model.delivery import State
+
+_MARKS = {
+    Step.REPLICATE: State.ARRIVED,
+    Step.VERIFY: State.VERIFIED,
+    Step.PUBLISH: State.PUBLISHED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """State one step's share: what it may take, what it took, and whether it still runs."""
+
+    step: Step
+    budget_s: int
+    seconds: float
+    is_running: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether it took more than it may."""
+        return self.seconds > self.budget_s
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Hold the shares of an attempt, in the order of the steps that have begun."""
+
+    shares: tuple[Share, ...]
+
+    @property
+    def total_s(self) -> float:
+        """Give the time from the end of acquisition on."""
+        return sum(share.seconds for share in self.shares)
+
+    @property
+    def backbone_s(self) -> float:
+        """Give what of it is not the payload's."""
+        return sum(share.seconds for share in self.shares if share.step is not Step.PROCESS)
+
+    @property
+    def late(self) -> list[Step]:
+        """Name the steps that took more than they may."""
+        return [share.step for share in self.shares if share.is_late]
+
+    @property
+    def is_kept(self) -> bool:
+        """Say whether both limits of the requirement hold so far."""
+        return self.total_s <= CAL_PROC_TIME_S and self.backbone_s <= BACKBONE_SHARE_S
+
+
+def settle(backbone: Backbone, unit: str) -> Budget:
+    """Record the steps that the endpoints have finished, by the history of their deliveries."""
+    archive = backbone.policy.archive
+    events = backbone.ledger.events(unit)
+    receivers = {place for (_, place) in backbone.ledger.deliveries([unit]) if place != archive}
+    known = backbone.calibrations.steps(unit)
+    begun = known.get(Step.INGEST, (None, None))[1]
+    for step, mark in _MARKS.items():
+        if begun is None or not receivers:
+            break
+        at = {event.endpoint: event.at for event in events if event.new_state is mark}
+        reached = [at[place] for place in receivers if place in at]
+        ended = max(begun, *reached) if len(reached) == len(receivers) else None
+        backbone.calibrations.note_step(unit, step, begun, ended)
+        begun = ended
+    return read_budget(backbone, unit)
+
+
+def read_budget(backbone: Backbone, unit: str) -> Budget:
+    """Read the shares of an attempt; a step that runs has taken the time until now."""
+    now = backbone.clock.now()
+    is_over = backbone.calibrations.attempts(unit=unit)[0].state in ("refused", "withdrawn")
+    shares = []
+    steps = backbone.calibrations.steps(unit)
+    for step in Step:
+        if step not in steps:
+            continue
+        begun, ended = steps[step]
+        runs = ended is None and not is_over
+        until = ended or (now if runs else begun)
+        seconds = max(until - begun, dt.timedelta()).total_seconds()
+        shares.append(Share(step, BUDGET_S[step], seconds, runs))
+    return Budget(tuple(shares))

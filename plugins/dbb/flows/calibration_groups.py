@@ -1,0 +1,145 @@
+"""Which exposures belong together, and whether all of them are there."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dbb.flows.backbone import Backbone
+from dbb.model.calibration import CalibrationGroup, split_evenly
+from dbb.model.delivery import State
+from dbb.model.exposure import ExposureFacts
+from dbb.model.payload import CalibrationKind
+from dbb.ports import UnitRow
+
+log = logging.getLogger(__name__)
+
+_KINDS = {str(kind): kind for kind in CalibrationKind}
+
+
+@dataclass
+class Groups:
+    """Hold the groups of a night.
+
+    Parameters
+    ----------
+    complete
+        Those of which every exposure is published at the archive, in the order of their begin.
+    open
+        By name of the sequence, what it waits for.
+    """
+
+    complete: list[CalibrationGroup] = field(default_factory=list)
+    open: dict[str, str] = field(default_factory=dict)
+
+
+def find_groups(backbone: Backbone, instrument: str, day_obs: int) -> Groups:
+    """Find the calibration groups of a night by what the exposures' headers say.
+
+    A sequence is what has the same image type, controller, ``seq_start`` and ``seq_end``. It is
+    complete when each number of it is published at the archive. One of more than
+    ``N_CAL_EXP_PROC`` exposures is split, and each part says so in its name.
+    """
+    groups = Groups()
+    rows = backbone.ledger.units_of_night(instrument, day_obs)
+    sealed = [row for row in rows if row.manifest_sha256]
+    facts = backbone.ledger.facts_of([row.unit for row in sealed])
+    sequences: dict[tuple[str, str, int, int], list[tuple[UnitRow, ExposureFacts]]] = defaultdict(
+        list
+    )
+    for row in sealed:
+        fact = facts.get(row.unit)
+        if fact is not None and fact.observation_type.lower() in _KINDS:
+            key = (fact.observation_type.lower(), fact.controller, fact.seq_start, fact.seq_end)
+            sequences[key].append((row, fact))
+    archive = backbone.policy.archive
+    names = [row.unit for found in sequences.values() for row, _ in found]
+    deliveries = backbone.ledger.deliveries(names)
+    for (kind, _, first, last), found in sorted(sequences.items()):
+        title = f"{kind} {first} to {last}"
+        seen = {fact.seq_num for _, fact in found}
+        missing = sorted(set(range(first, last + 1)) - seen)
+        waiting = [
+            row.unit
+            for row, _ in found
+            if (row.unit, archive) not in deliveries
+            or deliveries[row.unit, archive].state is not State.PUBLISHED
+        ]
+        if missing:
+            groups.open[title] = f"{len(missing)} exposures have not come, first {missing[0]}"
+        elif waiting:
+            groups.open[title] = f"{len(waiting)} exposures are not published, first {waiting[0]}"
+        else:
+            groups.complete += _cut(instrument, day_obs, _KINDS[kind], found)
+    groups.complete.sort(key=lambda group: (group.begin_tai, group.name))
+    return groups
+
+
+def _cut(
+    instrument: str,
+    day_obs: int,
+    kind: CalibrationKind,
+    found: Iterable[tuple[UnitRow, ExposureFacts]],
+) -> Iterator[CalibrationGroup]:
+    """Make a group of a sequence, or several."""
+    ordered = sorted(found, key=lambda each: (each[1].seq_num, each[0].unit))
+    by_exposure: dict[str, list[tuple[UnitRow, ExposureFacts]]] = defaultdict(list)
+    for row, fact in ordered:
+        by_exposure[fact.obs_id].append((row, fact))
+    parts = split_evenly(list(by_exposure))
+    for number, part in enumerate(parts, 1):
+        chosen = [each for obs_id in part for each in by_exposure[obs_id]]
+        facts = [fact for _, fact in chosen]
+        filters = Counter(fact.physical_filter for fact in facts)
+        first = facts[0]
+        yield CalibrationGroup(
+            instrument=instrument,
+            day_obs=day_obs,
+            kind=kind,
+            group_name=f"{first.controller}{first.seq_start}",
+            physical_filter=filters.most_common(1)[0][0] if kind is CalibrationKind.FLAT else "",
+            units=tuple(row.unit for row, _ in chosen),
+            begin_tai=min(fact.begin_tai for fact in facts),
+            end_tai=max(fact.end_tai for fact in facts),
+            part=number,
+            parts=len(parts),
+        )
+
+
+def find_work(
+    backbone: Backbone,
+    instrument: str,
+    day_obs: int,
+    campaign: str,
+    *,
+    kind: str = "",
+    again: bool = False,
+) -> list[str]:
+    """Name the complete groups of a night of which this campaign has no attempt that has ended.
+
+    They are noted in the ledger. What was refused or withdrawn is tried again only if asked for.
+    """
+    groups = find_groups(backbone, instrument, day_obs)
+    for title, reason in groups.open.items():
+        log.info("action=look-for-groups group=%r waits=%r", title, reason)
+    work = []
+    for group in groups.complete:
+        if kind not in ("", str(group.kind)):
+            continue
+        backbone.calibrations.note_group(group)
+        attempts = [
+            each for each in backbone.calibrations.attempts(group.name) if each.campaign == campaign
+        ]
+        if again or not any(_is_over(backbone, each.unit, str(each.state)) for each in attempts):
+            work.append(group.name)
+    return work
+
+
+def _is_over(backbone: Backbone, unit: str, state: str) -> bool:
+    """Say whether nothing is left to do for an attempt at the archive."""
+    if state in ("refused", "withdrawn"):
+        return True
+    delivery = backbone.ledger.deliveries([unit]).get((unit, backbone.policy.archive))
+    return delivery is not None and delivery.state is State.PUBLISHED
