@@ -10,6 +10,9 @@ the step in the triggerer's log. Biases come before darks, darks before flats.
 It is woken by the watcher `calibration groups` (in the triggerer, every few seconds), and every three
 minutes by the clock: a wake-up that is lost costs three minutes and nothing else. One run at a time.
 
+It is **paused** until you unpause it: look first whether the limits of `include/calibration/<instrument>.yaml`, by which
+images and products are refused, are those of your camera.
+
 ### Parameters
 - `instrument`, `campaign`: whose groups, and under which name the results are found.
 - `payload`: a name of `include/calibration/payloads.yaml`; empty for the default one.
@@ -64,6 +67,7 @@ with DAG(
     default_args=task_defaults(priority=90, retries=2) | {"pool": "calibration"},
     deadline=deadline(),
     params=params,
+    is_paused_upon_creation=True,  # until somebody has looked at the limits for this camera
     tags=[Tag.CALIBRATION, Tag.LIVE],
 ):
     make_calibrations(tonight=True)

@@ -7,6 +7,9 @@ own; nothing is overwritten. The result is in force if its campaign has none for
 a campaign that has one it is kept and labelled, until the other one is rolled back. It also closes
 the night at 13:30 UTC, and compares what is in force at the endpoints.
 
+It is **paused** until you unpause it: look first whether the limits of `include/calibration/<instrument>.yaml`, by which
+images and products are refused, are those of your camera.
+
 ### Parameters
 As of `calibration_daily`: `instrument`, `campaign`, `payload`, `again`, `patience_s`; `day_obs` only for
 a run triggered by hand.
@@ -43,6 +46,7 @@ with DAG(
     max_active_runs=1,
     default_args=task_defaults(priority=1, retries=2) | {"pool": "calibration"},
     params=calibration_params(Settings.load().raw.instruments),
+    is_paused_upon_creation=True,  # until somebody has looked at the limits for this camera
     tags=[Tag.CALIBRATION, Tag.NIGHTLY],
 ):
     make_calibrations(tonight=False)

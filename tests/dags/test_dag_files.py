@@ -133,7 +133,8 @@ def test_tags_come_from_the_closed_set(dags, name):
 @pytest.mark.parametrize("name", ALL)
 def test_every_step_has_a_pool_a_time_limit_and_the_projects_retry_policy(dags, name):
     for step in dags[name]["tasks"].values():
-        assert step["pool"] == POOLS.get(name, "raw")
+        is_payload = step["type"] == "MakeCalibrations"
+        assert step["pool"] == ("payload" if is_payload else POOLS.get(name, "raw"))
         assert step["timeout"]
         assert step["policy"]
 

@@ -85,7 +85,7 @@ def night(environment):
     apply_gate(backbone, units, {})
     register_units(backbone, units)
     publish_units(backbone, units, "usdf")
-    for _ in range(60):
+    for _ in range(300):
         for endpoint in backbone.policy.receivers:
             publish_units(backbone, look_for_copies(backbone, endpoint, units).work, endpoint)
         if not count_copies(backbone, units)["waiting"]:
@@ -147,7 +147,7 @@ def test_a_wider_policy_sends_what_is_there_already_and_a_narrower_takes_it_back
     assert send.size_bytes > 0
     assert [line.subject for line in plan.of("change subscription")] == ["dbb-raw-ukdf"]
     apply_policies(wider, settings.endpoints, rucio, plan.sha256)
-    for _ in range(60):
+    for _ in range(300):
         publish_units(wider, look_for_copies(wider, "ukdf", outside).work, "ukdf")
         states = {wider.ledger.deliveries(outside)[unit, "ukdf"].state for unit in outside}
         if states == {State.PUBLISHED}:
@@ -162,7 +162,7 @@ def test_a_wider_policy_sends_what_is_there_already_and_a_narrower_takes_it_back
     (drop,) = back.of("drop")
     assert set(outside) <= set(drop.names)
     apply_policies(backbone, settings.endpoints, rucio, back.sha256, accept_large=True)
-    for _ in range(60):
+    for _ in range(300):
         if store.stat(name) is None:
             break
         cycle(environment)

@@ -58,7 +58,7 @@ def bring(backbone, environment, units):
     """Do what the DAGs do after a unit is at the archive."""
     register_units(backbone, units)
     publish_units(backbone, units, "usdf")
-    for _ in range(60):
+    for _ in range(300):
         for endpoint in ("frdf", "chile"):
             publish_units(backbone, look_for_copies(backbone, endpoint, units).work, endpoint)
         if not count_copies(backbone, units)["waiting"]:

@@ -108,7 +108,7 @@ def finished_night(backbone, environment):
     apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, work)], {})
     register_units(backbone, work)
     publish_units(backbone, work, "usdf")
-    for _ in range(20):
+    for _ in range(200):
         for endpoint in backbone.policy.receivers:
             publish_units(backbone, look_for_copies(backbone, endpoint, work).work, endpoint)
         if count_copies(backbone, work)["waiting"] == 0:

@@ -64,7 +64,7 @@ def cycle(environment):
     rest.call("POST", environment["DBB_RUCIO_CYCLE_URL"], timeout_s=120)
 
 
-def move(backbone, environment, day_obs, *, cycles=20):
+def move(backbone, environment, day_obs, *, cycles=200):
     """Do what one run of the DAG does, except for the expectations."""
     work = receive_arrivals(backbone, day_obs).work
     land_units(backbone, work)
@@ -212,7 +212,7 @@ def test_rot_and_a_lost_file_at_the_archive_are_found_and_brought_back_by_rucio(
     assert overdue.damaged >= 2
     rows = open_keeping(settings, "integration test")
     order = settings.sources_of_repair
-    for _ in range(20):
+    for _ in range(200):
         finish_repairs(backbone, rows)
         plan = plan_repairs(backbone, rows, order)
         if plan:

@@ -113,7 +113,8 @@ def make_calibrations(*, tonight: bool) -> None:
 def _work(kind: str, queue: str) -> Any:
     @task_group(group_id=f"{kind}_groups", prefix_group_id=False)
     def work_on_group(group: str) -> None:
-        make = MakeCalibrations(task_id=f"make_{kind}", group=group, queue=queue)
+        # One slot: the DAGs of tonight and of reprocessing never work on one group at once.
+        make = MakeCalibrations(task_id=f"make_{kind}", group=group, queue=queue, pool="payload")
         bring = BringInCalibrations(task_id=f"bring_in_{kind}", units=make.output, queue=queue)
         wait = WaitForCopies(
             task_id=f"wait_for_{kind}_copies",

@@ -6,9 +6,11 @@ import ctypes
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from dbb.errors import PayloadInterrupted
@@ -63,7 +65,8 @@ def work_in_processes(
         initargs=(os.getpid(),),
     )
     try:
-        futures = [pool.submit(work, items[first::chunks]) for first in range(chunks)]
+        with _without_program():  # the processes start here
+            futures = [pool.submit(work, items[first::chunks]) for first in range(chunks)]
         return [result for future in as_completed(futures) for result in future.result()]
     except BrokenProcessPool:
         raise PayloadInterrupted.for_payload(name, "a process was killed") from None
@@ -73,6 +76,20 @@ def work_in_processes(
         for process in started:
             process.kill()
         pool.shutdown(wait=True)
+
+
+@contextmanager
+def _without_program() -> Iterator[None]:
+    """Keep new processes from running this one's program: in a task that is Airflow, which may not there."""
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name, None) for name in ("__spec__", "__file__")}
+    main.__spec__ = None
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 def _end_with(parent: int) -> None:

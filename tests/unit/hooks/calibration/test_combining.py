@@ -407,6 +407,9 @@ import multiprocessing, os, sys
 sys.path[:0] = [{plugins!r}]
 from dbb.hooks.calibration.pool import work_in_processes
 
+if __name__ == "__mp_main__":
+    os._exit(3)  # Airflow's program, run again in a process of a task, fails for want of a database
+
 def run():
     child = os.fork()  # as Airflow's supervisor starts a task
     if child == 0:
