@@ -119,22 +119,40 @@ def find_work(
 ) -> list[str]:
     """Name the complete groups of a night of which this campaign has no attempt that has ended.
 
-    They are noted in the ledger. What was refused or withdrawn is tried again only if asked for.
+    They are noted in the ledger. What was refused or withdrawn is tried again only if asked for. A group
+    waits for the calibrations that are applied to its images: those of earlier groups of the night.
     """
     groups = find_groups(backbone, instrument, day_obs)
     for title, reason in groups.open.items():
         log.info("action=look-for-groups group=%r waits=%r", title, reason)
+    unfinished = [group for group in groups.complete if not _is_done(backbone, group, campaign)]
     work = []
     for group in groups.complete:
         if kind not in ("", str(group.kind)):
             continue
         backbone.calibrations.note_group(group)
-        attempts = [
-            each for each in backbone.calibrations.attempts(group.name) if each.campaign == campaign
-        ]
-        if again or not any(_is_over(backbone, each.unit, str(each.state)) for each in attempts):
+        if before := [other.name for other in unfinished if _goes_before(other, group)]:
+            log.info("action=look-for-groups group=%r waits=%r", group.name, before[0])
+        elif again or group in unfinished:
             work.append(group.name)
     return work
+
+
+_ORDER = list(CalibrationKind)
+
+
+def _goes_before(other: CalibrationGroup, group: CalibrationGroup) -> bool:
+    is_applied = _ORDER.index(other.kind) < _ORDER.index(group.kind)
+    return is_applied and other.begin_tai < group.begin_tai
+
+
+def _is_done(backbone: Backbone, group: CalibrationGroup, campaign: str) -> bool:
+    attempts = backbone.calibrations.attempts(group.name)
+    return any(
+        _is_over(backbone, each.unit, str(each.state))
+        for each in attempts
+        if each.campaign == campaign
+    )
 
 
 def _is_over(backbone: Backbone, unit: str, state: str) -> bool:

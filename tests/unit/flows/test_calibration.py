@@ -50,6 +50,22 @@ def test_a_group_is_complete_when_every_number_of_its_sequence_is_published(worl
     assert (len(group.units), group.parts, group.name) == (3, 1, "LSSTCam/20261121/bias-O1")
 
 
+def test_a_group_waits_for_what_is_applied_to_its_images(world):
+    """A bias whose payload was interrupted must not have the dark refused for want of it."""
+    world.take("bias", 1, 2)
+    world.take("dark", 11, 2)
+    world.move_raws()
+
+    def work():
+        return find_work(world.backbone(), "LSSTCam", NIGHT.value, CAMPAIGN, kind="dark")
+
+    groups = find_groups(world.backbone(), "LSSTCam", NIGHT.value).complete
+    assert [str(group.kind) for group in groups] == ["bias", "dark"]
+    assert work() == []
+    world.run()
+    assert work() == ["LSSTCam/20261121/dark-O11"]
+
+
 @pytest.mark.parametrize(
     ("exposures", "sizes"), [(1, [1]), (25, [25]), (26, [13, 13]), (60, [20, 20, 20])]
 )
@@ -79,7 +95,7 @@ def test_calibrations_are_in_force_everywhere_with_the_same_ranges(world):
     world.take("bias", 1, 2)
     world.take("dark", 11, 2)
     world.move_raws()
-    bias, dark = world.run()
+    (bias,), (dark,) = world.run(), world.run()  # the dark waits for its bias
     for place in PLACES:
         assert world.state(bias, place) is State.PUBLISHED
         assert {each.dataset_id for each in ranges(world, place)} == products(world, bias)
