@@ -85,7 +85,7 @@ def published(backbone, environment):
     come(backbone, environment, units)
     damage(backbone.store("frdf"), f"raw/{Unit.parse(units[0]).bundle_name}")
     first = publish_units(backbone, units, "frdf")
-    for _ in range(40):
+    for _ in range(200):
         cycle(environment)
         publish_units(backbone, look_for_copies(backbone, "frdf", units).work, "frdf")
         if state(backbone, units, "frdf") == {State.PUBLISHED}:
@@ -99,7 +99,7 @@ def cycle(environment):
 
 
 def come(backbone, environment, units, endpoint="frdf"):
-    for _ in range(60):
+    for _ in range(200):
         if len(look_for_copies(backbone, endpoint, units).work) == len(units):
             return
         cycle(environment)
@@ -125,7 +125,7 @@ def copy_by_rule(backbone, environment, unit, rse, source):
     did = Did("raw", Unit.parse(unit).rucio_dataset)
     wish = RuleWish(rse, "Nightly", source_rse=source)
     rule = backbone.catalog.ensure_rules([did], wish)[did]
-    for _ in range(60):
+    for _ in range(200):
         status = backbone.catalog.rules([rule])[rule]
         if status.state == "ok":
             return rule
@@ -206,7 +206,7 @@ def test_a_dead_link_waits_with_its_reason_and_age_and_stops_nobody_else(backbon
     ask_for_copies(backbone, [unit], "ukdf")
     come(backbone, environment, [unit], "frdf")
     assert publish_units(backbone, [unit], "frdf")["published"] == 1
-    for _ in range(60):
+    for _ in range(200):
         look = look_for_copies(backbone, "ukdf", [unit])
         if "STORE MISSING" in look.waiting.get(unit, ""):
             break
@@ -257,7 +257,7 @@ def test_from_bucket_to_folder_and_from_bucket_to_bucket(backbone, environment, 
             assert file.read() == expected
     # A rule that is dropped takes the object with it, and no other copy.
     backbone.catalog.drop_rules([rules["chile"]])
-    for _ in range(30):
+    for _ in range(200):
         cycle(environment)
         if backbone.store("chile").stat(name) is None:
             break

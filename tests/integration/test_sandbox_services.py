@@ -170,7 +170,7 @@ def test_a_replica_that_no_rule_wants_is_deleted(env, client, name):
     rule = ask_for(client, name)
     until(env, client, rule, "OK")
     client.update_replication_rule(rule, {"lifetime": 0})
-    for _ in range(20):
+    for _ in range(200):
         cycle(env)
         if not path_at(env, "FRDF", name).exists():
             break
