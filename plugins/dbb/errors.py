@@ -62,6 +62,7 @@ An error says *what*, *where* and *what happens next*; its ``code`` is stable an
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
 
@@ -693,9 +694,11 @@ class SchemaOutOfDate(Misconfigured):
     next_action = "Run `dbb ledger migrate` with this version of the program."
 
     @classmethod
-    def for_versions(cls, found: int, wanted: int) -> Self:
-        """Name both schema versions."""
-        return cls(f"The ledger has schema {found}, the program needs {wanted}.")
+    def for_versions(cls, found: AbstractSet[int], wanted: AbstractSet[int]) -> Self:
+        """Name the migrations that one of them has and the other has not."""
+        missing = ", ".join(map(str, sorted(wanted - found))) or "none"
+        unknown = ", ".join(map(str, sorted(found - wanted))) or "none"
+        return cls(f"The ledger lacks migrations: {missing}; it has unknown ones: {unknown}.")
 
 
 class InstallationWrong(Misconfigured):

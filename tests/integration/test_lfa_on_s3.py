@@ -21,6 +21,7 @@ from dbb.flows.lfa_copying import copy_objects, find_objects
 from dbb.flows.lfa_listing import list_bucket, list_day
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
+from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
@@ -63,6 +64,7 @@ class S3World:
             rses=RSES,
             ledger=self.ledger,
             inbox=self.inbox,
+            calibrations=SqlCalibrations(self.ledger, self.clock, "test"),
             clock=self.clock,
             catalog=self.catalog,
             inspector=None,

@@ -217,6 +217,13 @@ def test_migrating_twice_is_once(ledger):
     ledger.check()
 
 
+def test_a_ledger_that_lacks_a_migration_below_its_newest_is_refused(ledger):
+    with ledger.engine.begin() as connection:
+        connection.execute(text("delete from schema_migration where version = 7"))
+    with pytest.raises(SchemaOutOfDate, match="lacks migrations: 7;"):
+        ledger.check()
+
+
 def test_a_ledger_of_another_schema_is_refused(ledger):
     with ledger.engine.begin() as connection:
         connection.execute(text("insert into schema_migration values (999, 'future', '')"))

@@ -119,9 +119,9 @@ def check_schema(connection: Connection, dialect: str) -> None:
         If a migration is missing, or the ledger is newer than the program.
     """
     is_ledger = inspect(connection).has_table("schema_migration")
-    found = max(_versions(connection), default=0) if is_ledger else 0
-    wanted = max(version for version, _ in migrations(dialect))
-    if found != wanted:
+    found = _versions(connection) if is_ledger else set()
+    wanted = {version for version, _ in migrations(dialect)}
+    if found != wanted:  # a lower number may have come later
         raise SchemaOutOfDate.for_versions(found, wanted)
 
 
