@@ -107,8 +107,8 @@ class StrictJudge:
 class CalibrationWorld(World):
     """A world with sequences of calibration exposures."""
 
-    def __init__(self, scratch: Path) -> None:
-        super().__init__()
+    def __init__(self, scratch: Path, ledger_url: str = "sqlite://") -> None:
+        super().__init__(ledger_url)
         self.scratch = scratch
 
     def backbone(self, schedule: Schedule | None = None) -> Backbone:

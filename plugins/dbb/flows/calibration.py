@@ -17,14 +17,14 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from dbb.errors import (
-    BadManifest,
     BrokenContract,
     CalibrationProductRefused,
     Damaged,
     UnknownItem,
 )
 from dbb.flows.backbone import Backbone
-from dbb.flows.cargo import Cargo, read_document, stored_name
+from dbb.flows.cargo import Cargo, stored_name
+from dbb.flows.manifests import read_manifest
 from dbb.flows.parcels import INCOMING, READY, take_parcels
 from dbb.flows.publishing import publish_units
 from dbb.flows.refusing import refuse_unit
@@ -45,7 +45,6 @@ from dbb.model.calibration import (
     unit_of,
 )
 from dbb.model.delivery import State
-from dbb.model.manifest import Manifest
 from dbb.model.payload import CalibrationKind, Payload, PayloadInput, PayloadOrder, Product
 from dbb.ports import READ_BYTES, ProductRow
 
@@ -233,9 +232,7 @@ class _Inputs:
         by_name = self._backbone.instruments[self._group.instrument].by_name
         rows = self._backbone.ledger.units(self._group.units)
         for unit in self._group.units:
-            document = read_document(self._backbone, rows[unit], archive)
-            if not isinstance(document, Manifest):
-                raise BadManifest.for_field(unit, "it is no exposure")
+            document = read_manifest(self._backbone, rows[unit], archive)
             self.universe = document.universe
             missing = [by_name[name] for name in document.missing]
             self.expected |= {each.id for each in missing if each.dataset_type == "raw"}

@@ -13,14 +13,9 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import (  # type: ignore[attr-defined] # the stubs do not know deadlines
-    AsyncCallback,
-    DeadlineAlert,
-    DeadlineReference,
-    Param,
-    TriggerRule,
-    task_group,
-)
+from airflow.sdk import Param, TriggerRule, task_group
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from dbb.model.calibration import CAL_PROC_TIME_S
 from dbb.model.payload import CalibrationKind
