@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.errors import UnknownItem
@@ -31,11 +32,7 @@ BAR = 40
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     parsers["list"].add_argument("day_obs", metavar="DAY_OBS", help="the night")
     parsers["list"].add_argument("--instrument", default="LSSTCam", help="whose (LSSTCam)")
     parsers["show"].add_argument("group", metavar="GROUP", help="LSSTCam/20261121/bias-O5001")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.flows.rebuilding import rebuild_ledger
@@ -18,11 +19,7 @@ ACTIONS = {
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     parsers["rebuild"].add_argument(
         "--endpoint", action="append", metavar="E", help="look only there; may be given again"
     )

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.errors import LfaEventUnusable, Transient
@@ -33,11 +34,7 @@ RETRY_S = 5.0
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     consume = parsers["consume"]
     consume.add_argument("--brokers", required=True, help="bootstrap servers, host:port,…")
     consume.add_argument("--topic", action="append", required=True, help="may be repeated")

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.digests import digest_stream
@@ -30,11 +31,7 @@ ACTIONS = {
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     send = parsers["send"]
     send.add_argument("folder", metavar="FOLDER", type=Path, help="the batch, with its sidecars")
     send.add_argument("--kind", choices=KINDS, required=True, help="products, or files as they are")

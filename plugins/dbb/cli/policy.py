@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.flows.policy_apply import apply_policies
@@ -26,11 +27,7 @@ PARTS = {"subscriptions": INFRASTRUCTURE, "data": DATA}
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     parsers["apply"].add_argument(
         "--plan", required=True, metavar="HASH", help="the plan that was reviewed, as `plan` says"
     )

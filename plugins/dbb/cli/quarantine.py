@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.errors import DecisionImpossible
@@ -23,11 +24,7 @@ ACTIONS = {
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     parsers["list"].add_argument("day_obs", metavar="DAY_OBS", nargs="?", help="only this night")
     parsers["list"].add_argument("--all", action="store_true", help="also what is decided")
     parsers["show"].add_argument("refusal_id", metavar="ID", help="the refusal, or its beginning")

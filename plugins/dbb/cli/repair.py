@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
 from dbb.flows.repairing import BrokenRows, apply_repairs, finish_repairs, plan_repairs
@@ -19,11 +20,7 @@ ACTIONS = {
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     parsers["apply"].add_argument(
         "--plan", required=True, metavar="HASH", help="the plan that was reviewed, as `plan` says"
     )

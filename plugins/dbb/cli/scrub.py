@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 
+from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
 from dbb.flows.scrubbing import Coverage, Readings, find_coverage, reread_copies
@@ -18,11 +19,7 @@ ACTIONS = {
 
 def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    parsers = {
-        name: actions.add_parser(name, help=text, description=text)
-        for name, text in ACTIONS.items()
-    }
+    parsers = add_actions(parser, ACTIONS)
     for each in parsers.values():
         each.add_argument(
             "--endpoint", action="append", metavar="E", help="only there; may be given again"

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dbb.digests import digest_stream
 from dbb.errors import (
     BadDayObs,
+    BadDocument,
     BrokenContract,
     ConflictingDuplicate,
     Damaged,
@@ -97,15 +98,16 @@ def take_parcels(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
     counts = {"taken": 0, "refused": 0}
     for unit in units:
         name = ParcelName.parse(unit)
-        _clear(backbone, name)
-        if backbone.archive.stat(f"{_folder(name)}{READY}") is None:
-            continue
+        mark = TAKEN
         try:
-            counts["taken"] += _take(backbone, name)
+            _clear(backbone, name)
+            mark = READY
+            if backbone.archive.stat(f"{_folder(name)}{READY}") is not None:
+                counts["taken"] += _take(backbone, name)
         except (BrokenContract, Damaged) as error:
             counts["refused"] += 1
             refuse_unit(backbone, unit, name.day_obs.value, backbone.policy.archive, error)
-            backbone.archive.move(f"{_folder(name)}{READY}", f"{_folder(name)}{REFUSED}")
+            backbone.archive.move(f"{_folder(name)}{mark}", f"{_folder(name)}{REFUSED}")
     log.info("action=take-parcels taken=%d refused=%d", counts["taken"], counts["refused"])
     return counts
 
@@ -147,6 +149,8 @@ def _clear(backbone: Backbone, name: ParcelName) -> None:
         return
     with backbone.archive.open(mark) as stream:
         taken = strict_json.parse(stream.read(), mark, max_bytes=MAX_MARK_BYTES)
+    if not isinstance(taken, list):
+        raise BadDocument.for_document(mark, "it is no list of what was taken")
     here = _list(backbone, name)
     backbone.archive.delete([file.name for file in here if _stamp(file) in taken])
     backbone.archive.delete([mark])

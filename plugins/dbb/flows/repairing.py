@@ -5,6 +5,9 @@ copies come from. Who is right is the manifest's sha256, which the ledger keeps,
 counts as good only when it was read just now. Where no copy is good the unit is lost, by name, and nothing
 is published for it.
 
+A unit is lost only when every place that may have it was read and has no good copy: an endpoint that does not
+answer, a copy that is not published yet, files that still lie at the source keep it from being lost.
+
 Plan, look, apply: `plan_repairs` reads and changes nothing; `apply_repairs` does that plan or nothing.
 """
 
@@ -16,10 +19,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dbb.errors import CopiesLost, Damaged, PlanRefused
+from dbb.errors import CopiesLost, Damaged, PlanRefused, Transient
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import Cargo, dataset_did, read_document, verify_cargo
 from dbb.flows.copies import ask_locks
+from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.refusing import close_refusals, refuse_unit
 from dbb.flows.registration import register_units
@@ -40,7 +44,14 @@ STALLED_AFTER = dt.timedelta(hours=1)
 
 _BROKEN = (State.SUSPECT, State.MISSING)
 
-TRUST, RESTORE, LOSE = "trust again", "restore", "report as lost"
+TRUST, LAND, RESTORE = "trust again", "land again", "restore"
+HOLD, LOSE = "wait", "report as lost"
+
+_HAS_FILES = (State.VERIFIED, State.ARRIVED)
+"""States in which the source has the files that a bundle was made of, and they may be bundled again."""
+
+_GONE = (State.RELEASED, State.LOST)
+"""States in which an endpoint is known to have nothing."""
 
 
 class BrokenRows(Protocol):
@@ -64,7 +75,8 @@ def plan_repairs(backbone: Backbone, rows: BrokenRows, order: Sequence[str]) -> 
     """Find out what becomes of each unit that is broken at the archive; change nothing.
 
     Each unit's copies are read now, the archive's own first (a second reading decides), then the others' until
-    one is right. Units whose repair is on its way are left out.
+    one is right. Where the source still has the files, they are bundled again. Units whose repair is on its way
+    are left out.
 
     Parameters
     ----------
@@ -106,15 +118,37 @@ def _judge(
     order: Sequence[str],
     known: Mapping[tuple[str, str], Delivery],
 ) -> _Case:
-    archive = backbone.policy.archive
-    if _is_right(backbone, row, archive):
+    policy = backbone.policy
+    if _is_right(backbone, row, policy.archive):
         return _Case(row, TRUST, "", "a second reading found it right")
-    has_one = [place for place in order if _state(known, row.unit, place) is State.PUBLISHED]
-    for place in has_one:
-        if _is_right(backbone, row, place):
+    at_source = _state(known, row.unit, policy.source)
+    if at_source in _HAS_FILES:
+        return _Case(row, LAND, "", f"{policy.source} still has its files")
+    here = (policy.archive, policy.source)
+    others = {place for unit, place in known if unit == row.unit and place not in here}
+    places = [place for place in (*order, *sorted(others - {*order})) if place in others]
+    unsettled = at_source not in (None, *_GONE)
+    read = []
+    for place in places:
+        state = _state(known, row.unit, place)
+        if state in _GONE:
+            continue
+        try:
+            is_right = _is_right(backbone, row, place)
+        except Transient as error:
+            log.info("action=judge unit=%s endpoint=%s result=%s", row.unit, place, error.code)
+            unsettled = True
+            continue
+        if is_right and state is State.PUBLISHED and place in order:
             return _Case(row, RESTORE, place, "")
-    places = ", ".join(has_one) or "no other endpoint"
-    return _Case(row, LOSE, "", f"no good copy is left: read were {archive} and {places}")
+        unsettled |= is_right
+        read.append(place)
+    if unsettled:
+        return _Case(
+            row, HOLD, "", "a place that may have it does not answer or is not settled yet"
+        )
+    told = ", ".join(read) or "no other endpoint"
+    return _Case(row, LOSE, "", f"no good copy is left: read were {policy.archive} and {told}")
 
 
 def _is_right(backbone: Backbone, row: UnitRow, endpoint: str) -> bool:
@@ -161,7 +195,7 @@ def apply_repairs(
         there, _ = backbone.ledger.count_published(backbone.policy.archive)
         raise PlanRefused.for_too_much(backbone.policy.archive, units, there + units)
     known = backbone.ledger.units([name for line in plan.lines for name in line.names])
-    does = {TRUST: _trust, RESTORE: _restore, LOSE: _lose}
+    does = {TRUST: _trust, LAND: _land, RESTORE: _restore, HOLD: _hold, LOSE: _lose}
     for line in plan.lines:
         does[line.action](backbone, [known[name] for name in line.names], line)
         log.info(
@@ -177,6 +211,20 @@ def _trust(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
     ledger.advance(names, archive, State.MISSING, State.ARRIVED, line.detail)
     ledger.advance(names, archive, State.SUSPECT, State.ARRIVED, line.detail)
     _publish_again(backbone, names)
+
+
+def _land(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
+    """Bundle the source's files again: the same files give the same bundle, which the next plan trusts."""
+    names = [row.unit for row in rows]
+    source, ledger = backbone.policy.source, backbone.ledger
+    ledger.advance(names, source, State.VERIFIED, State.QUARANTINED, "its bundle is bad")
+    ledger.advance(names, source, State.QUARANTINED, State.ARRIVED, line.detail)
+    land_units(backbone, names)
+
+
+def _hold(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
+    reasons = {row.unit: line.detail for row in rows}
+    backbone.ledger.note_waiting(reasons, backbone.policy.archive)
 
 
 def _restore(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
@@ -215,17 +263,17 @@ def finish_repairs(backbone: Backbone, rows: BrokenRows) -> dict[str, int]:
     archive, ledger = backbone.policy.archive, backbone.ledger
     found = _broken(backbone, rows)
     asked = [item.unit for item in found if item.state in _BROKEN and item.rule_id]
-    stalled = [item.unit for item in found if item.state not in _BROKEN]
+    stalled = [item.unit for item in found if item.state is State.ARRIVED]
+    read = [item.unit for item in found if item.state in (State.VERIFIED, State.REGISTERED)]
     known = ledger.units([*asked, *stalled])
     locks = ask_locks(backbone, [known[unit] for unit in asked], archive)
     came = sorted(unit for unit, lock in locks.items() if lock.state is RuleState.OK)
     right = [unit for unit in (*came, *stalled) if _is_right(backbone, known[unit], archive)]
     for state in _BROKEN:
         ledger.advance(right, archive, state, State.ARRIVED, "Rucio brought it back")
-    restored = _publish_again(backbone, right)
+    restored = _publish_again(backbone, [*right, *read])
     wrong = sorted({*came, *stalled} - {*right})
-    for state in (State.ARRIVED, State.VERIFIED, State.REGISTERED):
-        ledger.advance(wrong, archive, state, State.SUSPECT, "stood half way, and is not right")
+    ledger.advance(wrong, archive, State.ARRIVED, State.SUSPECT, "stood half way, and is not right")
     backbone.catalog.hurry(
         [lock.rule_id for lock in locks.values() if lock.state is RuleState.STUCK]
     )

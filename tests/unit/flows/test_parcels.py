@@ -143,6 +143,18 @@ def test_what_comes_while_a_batch_is_cleared_away_stays(world, monkeypatch):
     assert world.state(FILE, "frdf") is State.PUBLISHED
 
 
+@pytest.mark.parametrize("mark", [b"", b"7", b"nonsense"])
+def test_a_mark_that_is_not_ours_costs_only_its_batch(world, mark):
+    other = FILE.replace("weather", "other")
+    world.put(FILE, {"log.txt": b"rain", "_TAKEN": mark})
+    world.put(other, {"log.txt": b"rain"})
+    assert move(world, find_parcels(world.backbone())) == {"taken": 1, "refused": 1}
+    assert world.codes(FILE) == ["bad-document"]
+    assert move(world, find_parcels(world.backbone())) == {"taken": 1, "refused": 0}
+    assert world.state(FILE, "frdf") is State.PUBLISHED
+    assert world.codes() == []
+
+
 def test_a_ready_folder_with_a_name_of_no_parcel_is_told_and_not_passed_over(world):
     world.put("files/yesterday/weather", {"log.txt": b"rain"})
     world.put("files/20261121/deep/er", {"log.txt": b"rain"})

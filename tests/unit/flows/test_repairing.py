@@ -5,14 +5,28 @@ import dataclasses
 
 import pytest
 
-from dbb.errors import PlanRefused
-from dbb.flows.repairing import LOSE, RESTORE, TRUST, apply_repairs, finish_repairs, plan_repairs
+from dbb.errors import PlanRefused, StoreUnavailable
+from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.gating import apply_gate
+from dbb.flows.landing import land_units
+from dbb.flows.publishing import publish_units
+from dbb.flows.registration import register_units
+from dbb.flows.repairing import (
+    HOLD,
+    LAND,
+    LOSE,
+    RESTORE,
+    TRUST,
+    apply_repairs,
+    finish_repairs,
+    plan_repairs,
+)
 from dbb.flows.verifying import verify_units
 from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from support.faults import Killed, every_crash
 from support.tiny_camera import take_exposure
-from support.world import World, run_night
+from support.world import NIGHT, World, run_night
 
 ORDER = ("frdf", "ukdf", "chile")
 ARCHIVE = "usdf"
@@ -154,6 +168,89 @@ def test_a_majority_of_bad_copies_does_not_outvote_the_manifest():
         rot(world, place, unit)  # two equal copies that are wrong
     scrub(world)
     assert plan(world).lines[0].action == LOSE
+
+
+# -- what is not lost yet --------------------------------------------------------------------------
+
+
+def landed_world():
+    """The night is published at the archive only, and the summit still has its files."""
+    world = World()
+    take_exposure(world.summit, 1)
+    world.settle()
+    backbone = world.backbone()
+    work = receive_arrivals(backbone, NIGHT).work
+    land_units(backbone, work)
+    apply_gate(backbone, work, {})
+    register_units(backbone, work)
+    publish_units(backbone, work, ARCHIVE)
+    return world
+
+
+def test_what_the_summit_still_has_is_bundled_again_and_never_lost():
+    world = landed_world()
+    (unit,) = units_of(world)
+    rot(world, ARCHIVE, unit)
+    scrub(world)
+    (line,) = plan(world).lines
+    assert line.action == LAND
+    apply(world, plan(world).sha256)
+    assert world.state(unit, "summit") is State.VERIFIED
+    assert plan(world).lines[0].action == TRUST
+    apply(world, plan(world).sha256)
+    assert world.state(unit, ARCHIVE) is State.PUBLISHED
+    run_night(world)
+    assert is_whole(world)
+    assert world.state(unit, "summit") is State.RELEASED
+
+
+@pytest.mark.parametrize("state", [State.SUSPECT, State.MISSING])
+def test_a_good_copy_that_is_not_published_keeps_a_unit_from_being_lost(world, state):
+    unit = units_of(world)[0]
+    rot(world, ARCHIVE, unit)
+    scrub(world)
+    world.ledger.advance([unit], "frdf", State.PUBLISHED, state, "for the test")
+    (line,) = plan(world).lines
+    assert line.action == HOLD
+    apply(world, plan(world).sha256)
+    assert world.state(unit, ARCHIVE) is State.SUSPECT
+    assert world.ledger.deliveries([unit])[unit, ARCHIVE].waits_for == line.detail
+    world.ledger.advance([unit], "frdf", state, State.ARRIVED, "it is there after all")
+    publish_units(world.backbone(), [unit], "frdf")
+    assert repair(world)["restored"] == 1
+    assert all_right(world)
+
+
+def test_an_endpoint_that_is_away_costs_no_unit_and_no_neighbour(world, monkeypatch):
+    held, trusted, _ = units_of(world)
+    for unit in (held, trusted):
+        rot(world, ARCHIVE, unit)
+    scrub(world)
+    rot(world, ARCHIVE, trusted)  # right again
+    away = StoreUnavailable.for_store("frdf", "away")
+
+    def unreachable(*_, **__):
+        raise away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.stores["frdf"], "open", unreachable)
+        assert [(line.action, line.names) for line in plan(world).lines] == [
+            (TRUST, (trusted,)),
+            (HOLD, (held,)),
+        ]
+        apply(world, plan(world).sha256)
+        assert world.state(trusted, ARCHIVE) is State.PUBLISHED
+        assert world.state(held, ARCHIVE) is State.SUSPECT
+    assert repair(world)["restored"] == 1
+    assert all_right(world)
+
+
+def test_a_good_copy_where_the_archive_has_no_link_from_is_told_and_not_lost(world):
+    unit = units_of(world)[0]
+    rot(world, ARCHIVE, unit)
+    scrub(world)
+    found = plan_repairs(world.backbone(), SqlKeeping(world.ledger, world.clock), ("ukdf",))
+    assert [line.action for line in found.lines] == [HOLD]
 
 
 def test_a_stale_plan_is_refused(world):
