@@ -9,6 +9,8 @@
     │   ├── RepositoryUnavailable   repository-unavailable
     │   ├── LedgerUnavailable       ledger-unavailable
     │   ├── EfdUnavailable          efd-unavailable
+    │   ├── EfdNotExtracted         efd-not-extracted
+    │   ├── EfdLatePoints           efd-late-points
     │   ├── AirflowUnavailable      airflow-unavailable
     │   └── PayloadInterrupted      payload-interrupted
     ├── Damaged              quarantine this copy, fetch another
@@ -28,6 +30,11 @@
     │   ├── ConflictingDuplicate    conflicting-duplicate
     │   ├── ExpectationFailed       expectation-failed
     │   ├── PoisonEvent             poison-event
+    │   ├── EfdTopicMissing         efd-topic-missing
+    │   ├── EfdPointsGone           efd-points-gone
+    │   ├── EfdSchemaChanged        efd-schema-changed
+    │   ├── EfdClockJump            efd-clock-jump
+    │   ├── EfdPointsLost           efd-points-lost
     │   ├── LfaEventUnusable        lfa-event-unusable
     │   ├── LfaNotIngested          lfa-not-ingested
     │   ├── IngestRefused           ingest-refused
@@ -41,6 +48,7 @@
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
     │   ├── CopiesLost              copies-lost
+    │   ├── EfdIntervalEmpty        efd-interval-empty
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
     │   └── CalibrationsDiffer      calibrations-differ
@@ -178,6 +186,30 @@ class EfdUnavailable(Transient):
     def for_query(cls, url: str, cause: object) -> Self:
         """Name the address and the cause."""
         return cls(f"The EFD does not answer well: {cause}.", url)
+
+
+class EfdNotExtracted(Transient):
+    """Report an hour of a topic that is due and was never extracted."""
+
+    code = "efd-not-extracted"
+    next_action = "None: the next run extracts it. `dbb efd status` lists what is open."
+
+    @classmethod
+    def for_hour(cls, cell: object) -> Self:
+        """Name the topic and hour."""
+        return cls("The hour is to be extracted.", str(cell))
+
+
+class EfdLatePoints(Transient):
+    """Report an hour of a topic that has other points than when it was extracted."""
+
+    code = "efd-late-points"
+    next_action = "None: the next run extracts it again; the file that is there stays."
+
+    @classmethod
+    def for_hour(cls, cell: object, archived: int, found: int) -> Self:
+        """Name the topic and hour, and both numbers of points."""
+        return cls(f"The source had {archived} points, and now has {found}.", str(cell))
 
 
 class AirflowUnavailable(Transient):
@@ -380,6 +412,68 @@ class PoisonEvent(BrokenContract):
         return cls(f"The event cannot be understood: {why}.", source)
 
 
+class EfdTopicMissing(BrokenContract):
+    """Report a topic that the EFD does not know at all."""
+
+    code = "efd-topic-missing"
+    next_action = "Is its name in include/efd/topics.yaml right? It is asked for again every hour."
+
+    @classmethod
+    def for_topic(cls, topic: str) -> Self:
+        """Name the topic."""
+        return cls("The EFD knows no such topic.", topic)
+
+
+class EfdPointsGone(BrokenContract):
+    """Report an hour of which the EFD has fewer points than are archived."""
+
+    code = "efd-points-gone"
+    next_action = "The archive keeps what it has. Tell whoever runs the EFD: points are lost there."
+
+    @classmethod
+    def for_hour(cls, cell: object, archived: int, found: int) -> Self:
+        """Name the topic and hour, and both numbers of points."""
+        return cls(f"{archived} points are archived, and the EFD has {found}.", str(cell))
+
+
+class EfdSchemaChanged(BrokenContract):
+    """Report a topic whose fields are not those of before."""
+
+    code = "efd-schema-changed"
+    next_action = "Nothing is lost. Look whether what is computed of these fields is still right."
+
+    @classmethod
+    def for_topic(cls, topic: str, what: object) -> Self:
+        """Name the topic and what has changed."""
+        return cls(f"The topic's fields have changed: {what}.", topic)
+
+
+class EfdClockJump(BrokenContract):
+    """Report points whose times of sending and receiving are far apart."""
+
+    code = "efd-clock-jump"
+    next_action = "The points are archived as they are. Tell whoever runs the component's clock."
+
+    @classmethod
+    def for_hour(cls, cell: object, what: str) -> Self:
+        """Name the topic and hour, and how far they are apart."""
+        return cls(f"A clock is wrong: {what}.", str(cell))
+
+
+class EfdPointsLost(BrokenContract):
+    """Report points that were sent and that the EFD does not have."""
+
+    code = "efd-points-lost"
+    next_action = (
+        "They were lost before the EFD: two of one microsecond are one there. Nothing to do here."
+    )
+
+    @classmethod
+    def for_hour(cls, cell: object, what: str) -> Self:
+        """Name the topic and hour, and how many are missing."""
+        return cls(f"Points were lost: {what}.", str(cell))
+
+
 class LfaEventUnusable(BrokenContract):
     """Report an event of the Large File Annex that names no object."""
 
@@ -553,6 +647,20 @@ class CopiesLost(OverBudget):
     def for_unit(cls, unit: str, why: str) -> Self:
         """Name the unit and what was read."""
         return cls(f"The unit is lost: {why}.", unit)
+
+
+class EfdIntervalEmpty(OverBudget):
+    """Report an hour without a point of a topic that always has some."""
+
+    code = "efd-interval-empty"
+    next_action = (
+        "It is looked at again for days. Was the component off? Then nothing is to be done."
+    )
+
+    @classmethod
+    def for_hour(cls, cell: object) -> Self:
+        """Name the topic and hour."""
+        return cls("There is no point, and there should be some.", str(cell))
 
 
 class LfaObjectMissing(OverBudget):

@@ -16,6 +16,8 @@ class Tag(StrEnum):
     """It moves products and permanent files."""
     LFA = "large file annex"
     """It moves objects of the Large File Annex."""
+    EFD = "efd"
+    """It archives the Engineering and Facilities Database."""
     CALIBRATION = "calibration"
     """It makes calibrations, or puts them in force."""
     NIGHTLY = "nightly"

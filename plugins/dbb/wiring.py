@@ -27,6 +27,9 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.flows.efd_archiving import Efd
+    from dbb.hooks.efd.archive import EfdArchive
+    from dbb.hooks.influx import Influx
     from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
@@ -165,18 +168,51 @@ def open_annex(settings: Settings) -> Annex:
 
 def open_efd(settings: Settings) -> EfdEvents | None:
     """Open the EFD's events of the annex; None where no EFD is set."""
-    from dbb.hooks.influx import Influx  # noqa: PLC0415 - the EFD alone
     from dbb.hooks.lfa_efd import EfdEvents  # noqa: PLC0415 - the EFD alone
 
-    if not settings.environment.get("DBB_EFD_URL"):
-        return None
-    return EfdEvents(
-        Influx(
-            settings.value("DBB_EFD_URL"),
-            settings.environment.get("DBB_EFD_DATABASE", "efd"),
-            settings.environment.get("DBB_EFD_USER", ""),
-            settings.environment.get("DBB_EFD_PASSWORD", ""),
-        )
+    return EfdEvents(_influx(settings)) if settings.environment.get("DBB_EFD_URL") else None
+
+
+def _influx(settings: Settings) -> Influx:
+    from dbb.hooks.influx import Influx  # noqa: PLC0415 - the EFD alone
+
+    return Influx(
+        settings.value("DBB_EFD_URL"),
+        settings.environment.get("DBB_EFD_DATABASE", "efd"),
+        settings.environment.get("DBB_EFD_USER", ""),
+        settings.environment.get("DBB_EFD_PASSWORD", ""),
+    )
+
+
+def open_efd_extraction(settings: Settings, backbone: Backbone, actor: str) -> Efd:
+    """Open the extraction of the EFD into the archive's store; ``actor`` signs what is recorded."""
+    from dbb.flows.efd_archiving import Efd  # noqa: PLC0415 - the EFD alone
+    from dbb.hooks.efd.cells import SqlEfdCells  # noqa: PLC0415 - the EFD alone
+    from dbb.hooks.efd.copying import ParquetCopier  # noqa: PLC0415 - a slow import
+    from dbb.hooks.efd.source import InfluxSource  # noqa: PLC0415 - a slow import
+    from dbb.hooks.efd.topics import load_topics  # noqa: PLC0415 - the EFD alone
+
+    source = cast(InfluxSource, _WhenUsed(lambda: InfluxSource(_influx(settings))))
+    return Efd(
+        topics=load_topics(settings.include / "efd" / "topics.yaml", frozenset(load_instruments())),
+        source=source,
+        copier=ParquetCopier(source, backbone.archive),
+        cells=SqlEfdCells(open_ledger(settings, actor), SystemClock()),
+        store=backbone.archive,
+        clock=SystemClock(),
+    )
+
+
+def open_efd_archive(settings: Settings) -> EfdArchive:
+    """Open the archive of the EFD for reading."""
+    from dbb.hooks.efd.archive import EfdArchive  # noqa: PLC0415 - a slow import
+    from dbb.hooks.efd.cells import SqlEfdCells  # noqa: PLC0415 - the EFD alone
+    from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+    archive = settings.endpoint(settings.raw.archive)
+    return EfdArchive(
+        SqlEfdCells(open_ledger(settings, "efd"), SystemClock()),
+        open_store(settings.resolve(archive.store_url)),
     )
 
 

@@ -16,6 +16,7 @@ import requests
 from dbb.errors import EfdUnavailable
 
 PIECE_ROWS = 10_000
+READ_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 200
 """The EFD gives up a query after 180 seconds by itself."""
 
@@ -48,11 +49,11 @@ class Influx:
         if user:
             self._session.auth = (user, password)
 
-    def query(self, statement: str) -> Iterator[Series]:
+    def query(self, statement: str, piece_rows: int = PIECE_ROWS) -> Iterator[Series]:
         """Ask, and give the answer piece by piece; times are nanoseconds (UTC).
 
         Rows come out as they arrive: who stores them must not believe them to be all before this
-        has ended without an error.
+        has ended without an error. A piece has up to ``piece_rows`` of them: fewer where rows are wide.
 
         Raises
         ------
@@ -64,7 +65,7 @@ class Influx:
             "q": statement,
             "epoch": "ns",
             "chunked": "true",
-            "chunk_size": str(PIECE_ROWS),
+            "chunk_size": str(piece_rows),
         }
         try:
             with self._session.post(
@@ -85,7 +86,7 @@ class Influx:
 
     def _pieces(self, answer: requests.Response) -> Iterator[Series]:
         is_whole = False
-        for line in answer.iter_lines():
+        for line in _lines(answer):
             document = json.loads(line) if line.strip() else {"results": []}
             for result in (document, *document.get("results", ())):
                 if "error" in result:
@@ -95,6 +96,18 @@ class Influx:
                 is_whole = not result.get("partial", False)
         if not is_whole:
             raise EfdUnavailable.for_query(self.url, "the answer ends too early")
+
+
+def _lines(answer: requests.Response) -> Iterator[bytes]:
+    """Cut an answer into lines in time that grows with its length, which a line of megabytes needs."""
+    parts: list[bytes] = []
+    for data in answer.iter_content(READ_BYTES):
+        first, *others = data.split(b"\n")
+        parts.append(first)
+        for other in others:
+            yield b"".join(parts)
+            parts = [other]
+    yield b"".join(parts)
 
 
 def _words(answer: requests.Response) -> str:
