@@ -9,7 +9,6 @@ version of a file, and the ledger knows which is current.
 
 A run may be repeated at any time: where nothing has changed, nothing is written. After an outage of the EFD
 the open hours are made good by the next run, behind what is new. It is skipped where `DBB_EFD_URL` is not set.
-
 `dbb efd status` lists the gaps: which hours of which topics are open or empty, and why.
 
 ### Parameters
@@ -18,7 +17,7 @@ the open hours are made good by the next run, behind what is new. It is skipped 
 
 ### When it is red
 Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). Files that
-were extracted before are archived nevertheless. Gaps do not turn it red: `dbb efd status` shows them.
+were extracted before are archived all the same; `tell_of_failed_steps` is red with any step. Gaps do not turn a run red.
 
 ### Backfill
 Backfill the hours, from the UI or with `dbb efd extract --from --to`: it opens those that nobody expected yet.
@@ -37,6 +36,7 @@ from dbb.operators.efd import (
     FindLatePoints,
     archived,
 )
+from dbb.operators.report import TellOfFailedSteps
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
@@ -84,5 +84,7 @@ with DAG(
         trigger_rule=TriggerRule.NONE_SKIPPED,  # what was extracted before a failure is archived
         **hour,
     )
+    tell = TellOfFailedSteps(task_id="tell_of_failed_steps", trigger_rule=TriggerRule.ONE_FAILED)
     # The transformation is a DAG of its own, which the assets wake.
     expect >> compare >> extract >> seal
+    [expect, compare, extract, seal] >> tell

@@ -17,6 +17,7 @@ OTHERS = {
     "lfa_replication": "lfa_replication.py",
     "lfa_efd_query": "lfa_backstops.py",
     "lfa_bucket_listing": "lfa_backstops.py",
+    "efd_archive": "efd_archive.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
     "repair": "repair.py",
@@ -290,3 +291,15 @@ def test_biases_come_before_darks_and_darks_before_flats(dags, name):
         assert tasks[f"look_for_{kind}_groups"]["rule"] == "all_done"
     assert "settle_bias" in tasks["tell_of_failed_steps"]["upstream"]
     assert dags["calibration_reprocess"]["timetable"] == "CronPartitionTimetable"
+
+
+def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
+    dag = dags["efd_archive"]
+    assert (dag["catchup"], dag["timetable"]) == (True, "CronDataIntervalTimetable")
+    steps = {"expect_the_hours", "find_late_points", "extract_open_hours", "archive_the_hours"}
+    assert set(dag["tasks"]) == {*steps, "tell_of_failed_steps"}
+    assert set(dag["tasks"]["tell_of_failed_steps"]["upstream"]) == steps
+    instruments = Settings.load().raw.instruments
+    outlets = dag["tasks"]["archive_the_hours"]["outlets"]
+    assert outlets == [f"efd/{name}" for name in instruments]
+    assert dag["tasks"]["extract_open_hours"]["rule"] == "none_skipped"
