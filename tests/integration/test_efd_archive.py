@@ -27,6 +27,7 @@ from sandbox.layout import Layout
 from sandbox.synthetic_efd import EfdNight, right_answer, write_night
 from sandbox.synthetic_efd.__main__ import main as synthetic_efd
 from support.efd_world import BEGIN, EVENT, HOUR, MOUNT, EfdWorld, topic
+from support.fake_efd import MemorySource
 
 BEGIN_NS = to_ns(BEGIN)
 HOUR_NS = 3600 * 10**9
@@ -547,3 +548,18 @@ def test_a_run_stops_after_its_time(efd):
         assert efd.run(hours=2, limit=dt.timedelta(0))["extracted"] == 1
     counts = extract_open_cells(efd.efd, BEGIN, BEGIN + 2 * HOUR, limit=HOUR)
     assert counts["extracted"] == 2
+
+
+def test_the_source_in_memory_answers_as_the_real_one(efd):
+    memory = MemorySource()
+    for number in range(5):
+        point = {"azimuth0": number / 2, "on": True, "text": f"t{number}", "private_seqNum": number}
+        for target in (efd, memory):
+            target.write(MOUNT, BEGIN_NS + number * HOUR_NS // 2, **point)
+    told = []
+    for source in (efd.efd.source, memory):
+        shape, end = source.shape(MOUNT), BEGIN + 2 * HOUR
+        counts = source.counts(MOUNT, shape, BEGIN, end)
+        batches = list(source.read(MOUNT, shape, 4, BEGIN, end))
+        told.append((shape, counts, pa.Table.from_batches(batches), source.shape("lsst.sal.X.y")))
+    assert told[0] == told[1]

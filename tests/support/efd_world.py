@@ -19,6 +19,7 @@ from dbb.hooks.efd.source import InfluxSource
 from dbb.hooks.influx import Influx
 from dbb.model.efd import Cadence, Topic, to_ns
 from sandbox.synthetic_efd import make_database, write_lines
+from support.faults import faulty
 from support.world import World
 
 MOUNT = "lsst.sal.MTMount.encoder"
@@ -31,30 +32,40 @@ BEGIN = dt.datetime(2026, 11, 22, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 
 
+def make_efd(world, source, topics=TOPICS, schedule=None):
+    """Open the extraction over a world; all ports share a schedule of faults."""
+
+    def port(real):
+        return real if schedule is None else faulty(real, schedule)
+
+    store = port(world.stores["usdf"])
+    return Efd(
+        topics={topic.name: topic for topic in topics},
+        source=port(source),
+        copier=ParquetCopier(source, store),
+        cells=port(SqlEfdCells(world.ledger, world.clock)),
+        store=store,
+        clock=world.clock,
+    )
+
+
 class EfdWorld:
     """Hold a database of its own on a server, and do what runs do."""
 
-    def __init__(self, url, topics=TOPICS, world=None, client_url=None):
+    def __init__(self, url, topics=TOPICS, world=None):
         self.world = world or World()
         self.url, self.database = url, f"efd_{uuid.uuid4().hex}"
         make_database(url, self.database)
-        self.influx = Influx(client_url or url, self.database)
-        self.cells = SqlEfdCells(self.world.ledger, self.world.clock)
-        self.use(self.influx, topics)
+        self.influx = Influx(url, self.database)
+        self.efd = make_efd(self.world, InfluxSource(self.influx), topics)
 
-    def use(self, influx, topics=None):
-        """Ask by another connection, or for other topics."""
-        source = InfluxSource(influx)
-        store = self.world.stores["usdf"]
-        known = {topic.name: topic for topic in topics} if topics else self.efd.topics
-        self.efd = Efd(
-            topics=known,
-            source=source,
-            copier=ParquetCopier(source, store),
-            cells=self.cells,
-            store=store,
-            clock=self.world.clock,
-        )
+    @property
+    def cells(self):
+        return self.efd.cells
+
+    def use(self, influx):
+        """Ask by another connection."""
+        self.efd = make_efd(self.world, InfluxSource(influx), self.efd.topics.values())
 
     @property
     def archive(self):
