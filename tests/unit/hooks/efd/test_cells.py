@@ -1,0 +1,15 @@
+"""The archive's cells on SQLite keep the promises of every ledger."""
+
+import pytest
+
+from dbb.hooks.ledger import SqlLedger, open_engine
+from support.conformance_efd_cells import *  # noqa: F403
+from support.fake_clock import FixedClock
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = SqlLedger(open_engine(f"sqlite:///{tmp_path}/ledger.db"), FixedClock(), "test")
+    ledger.migrate()
+    yield ledger
+    ledger.engine.dispose()
