@@ -75,7 +75,6 @@ def test_a_file_is_the_current_one_with_all_that_is_known_of_it(cells):
     assert cells.remarks(BEGIN, BEGIN + HOUR) == [file]
     assert cells.fields_before(Cell(A, BEGIN + HOUR, CellState.OPEN)) == {"azimuth0": "double"}
     assert cells.fields_before(cell) is None
-    assert cells.last_version(cell) == 1
 
 
 def test_a_later_version_replaces_none(cells):
@@ -117,3 +116,9 @@ def test_files_travel_in_one_parcel_and_a_damaged_one_in_none(cells):
     cells.seal("files/20261121/efd-x")
     assert cells.loose(9) == []
     assert len(cells.current(A, BEGIN, BEGIN + HOUR)) == 1
+
+
+def test_a_version_is_claimed_once(cells):
+    cells.expect([(A, BEGIN), (B, BEGIN)], NEVER)
+    assert [cells.claim(one(cells)) for _ in range(3)] == [1, 2, 3]
+    assert cells.claim(one(cells, B)) == 1

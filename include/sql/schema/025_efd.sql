@@ -8,6 +8,7 @@ create table efd_cell (
     reason     text not null,
     attempts   integer not null,                    -- since it was opened last
     version    integer not null,                    -- of the current file; 0: there is none
+    claimed    integer not null,                    -- the highest version that anybody set out to write
     points     bigint not null,                     -- that the source counted when it was extracted
     seq_sum    bigint,                              -- and the sum of their sequence numbers; null: not known
     last_at    timestamp with time zone,            -- of its last point, to the microsecond

@@ -117,8 +117,8 @@ class Cells(Protocol):
     def remarks(self, begin: dt.datetime, end: dt.datetime) -> list[EfdFile]:
         """Read the current files with something remarkable about them, of a span of time."""
 
-    def last_version(self, cell: Cell) -> int:
-        """Give the highest version of a cell's files; 0 where there is none."""
+    def claim(self, cell: Cell) -> int:
+        """Take the next version of a cell's files, which nobody else gets."""
 
     def fields_before(self, cell: Cell) -> dict[str, str] | None:
         """Give a topic's fields in its last file before a cell."""
@@ -184,7 +184,7 @@ def expect_hours(efd: Efd, begin: dt.datetime, end: dt.datetime) -> int:
         How many were opened.
     """
     first = efd.cells.first()
-    since = hour_of(begin) if first is None else max(first, efd.due_until - SWEEP)
+    since = max(first or hour_of(begin), efd.due_until - SWEEP)
     wanted = {*hours_between(begin, min(end, efd.due_until)), *hours_between(since, efd.due_until)}
     found = sorted(find_holes(efd, wanted))
     opened = efd.cells.expect(found, EfdNotExtracted.for_hour("")) if found else 0
@@ -306,7 +306,7 @@ def _extract(efd: Efd, cell: Cell, shape: Any) -> str:
     if not shape.columns:
         return _settle_empty(efd, cell, topic, EfdTopicMissing.for_topic(cell.topic))
     counted = efd.source.counts(cell.topic, shape, cell.begin, cell.end).get(cell.begin, Count())
-    version = efd.cells.last_version(cell) + 1
+    version = efd.cells.claim(cell)  # no other run, and no later one, writes a file of this name
     name = file_name(cell.topic, cell.begin, version)
     stored = f"{Kind.FILE.scope}/{name}"
     copied = efd.copier.copy(topic, shape, counted.points, cell, stored, efd.clock.now())

@@ -119,10 +119,12 @@ class SqlEfdCells:
         """Read the current files with something remarkable about them, of a span of time."""
         return [_file(row) for row in self._ledger.rows("efd/remarks", begin_at=begin, end_at=end)]
 
-    def last_version(self, cell: Cell) -> int:
-        """Give the highest version of a cell's files; 0 where there is none."""
-        (row,) = self._ledger.rows("efd/versions", topic=cell.topic, begin_at=cell.begin)
-        return int(row.version)
+    def claim(self, cell: Cell) -> int:
+        """Take the next version of a cell's files, which nobody else gets."""
+        key = {"topic": cell.topic, "begin_at": cell.begin}
+        with self._ledger.transaction() as connection:
+            connection.execute(statement("efd/claim"), key)
+            return int(connection.execute(statement("efd/claimed"), key).scalar_one())
 
     def fields_before(self, cell: Cell) -> dict[str, str] | None:
         """Give a topic's fields in its last file before a cell."""
