@@ -25,7 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "tests")]
 
-from dbb.flows.efd_archiving import Efd, expect_hours, extract_open_cells, find_late_points
+from dbb.flows.efd import Efd
+from dbb.flows.efd_archiving import expect_hours, extract_open_cells, find_late_points
 from dbb.hooks.efd.cells import SqlEfdCells
 from dbb.hooks.efd.copying import ParquetCopier
 from dbb.hooks.efd.source import InfluxSource

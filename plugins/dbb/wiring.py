@@ -27,7 +27,7 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
-    from dbb.flows.efd_archiving import Efd
+    from dbb.flows.efd import Efd
     from dbb.hooks.efd.archive import EfdArchive
     from dbb.hooks.influx import Influx
     from dbb.hooks.keeping import SqlKeeping
@@ -186,7 +186,7 @@ def _influx(settings: Settings) -> Influx:
 
 def open_efd_extraction(settings: Settings, backbone: Backbone, actor: str) -> Efd:
     """Open the extraction of the EFD into the archive's store; ``actor`` signs what is recorded."""
-    from dbb.flows.efd_archiving import Efd  # noqa: PLC0415 - the EFD alone
+    from dbb.flows.efd import Efd  # noqa: PLC0415 - the EFD alone
     from dbb.hooks.efd.cells import SqlEfdCells  # noqa: PLC0415 - the EFD alone
     from dbb.hooks.efd.copying import ParquetCopier  # noqa: PLC0415 - a slow import
     from dbb.hooks.efd.source import InfluxSource  # noqa: PLC0415 - a slow import

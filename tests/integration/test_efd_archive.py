@@ -14,7 +14,8 @@ import requests
 
 from dbb.errors import EfdUnavailable
 from dbb.flows.copies import look_for_copies
-from dbb.flows.efd_archiving import extract_open_cells, find_gaps
+from dbb.flows.efd_archiving import extract_open_cells
+from dbb.flows.efd_gaps import find_gaps
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.hooks.influx import Influx

@@ -10,7 +10,8 @@ import uuid
 import pyarrow.parquet as pq
 from sqlalchemy import text
 
-from dbb.flows.efd_archiving import Efd, expect_hours, extract_open_cells, find_late_points
+from dbb.flows.efd import Efd
+from dbb.flows.efd_archiving import expect_hours, extract_open_cells, find_late_points
 from dbb.flows.efd_sealing import seal_hours
 from dbb.hooks.efd.archive import EfdArchive
 from dbb.hooks.efd.cells import SqlEfdCells

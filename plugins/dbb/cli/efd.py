@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING
 from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
-from dbb.flows.efd_archiving import (
-    Gap,
-    expect_hours,
-    extract_open_cells,
-    find_gaps,
-    find_late_points,
-)
+from dbb.flows.efd_archiving import expect_hours, extract_open_cells, find_late_points
+from dbb.flows.efd_gaps import Gap, find_gaps
 from dbb.flows.efd_sealing import seal_hours
 
 if TYPE_CHECKING:
-    from dbb.flows.efd_archiving import Efd
+    from dbb.flows.efd import Efd
     from dbb.model.efd import EfdFile
 
 HELP = "Show the gaps of the archive of the EFD; extract hours now."

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from dbb.digests import digest_stream
 from dbb.errors import (
@@ -26,13 +25,14 @@ from dbb.errors import (
     EfdTopicMissing,
     EfdUnavailable,
 )
+from dbb.flows.efd import Efd
+from dbb.flows.efd_gaps import find_holes
 from dbb.model.efd import (
     Cadence,
     Cell,
     CellState,
     Copied,
     Count,
-    EfdFile,
     Topic,
     changes,
     file_name,
@@ -40,12 +40,8 @@ from dbb.model.efd import (
     hours_between,
 )
 from dbb.model.kind import Kind
-from dbb.ports import Clock, Store
 
 log = logging.getLogger(__name__)
-
-SETTLE = dt.timedelta(minutes=5)
-"""How long after its end an hour is due: points take seconds to arrive."""
 
 SWEEP = dt.timedelta(days=10)
 """How far back a run looks for cells that nobody opened."""
@@ -56,121 +52,6 @@ LOOK_BACK = dt.timedelta(days=8)
 CELLS_AT_ONCE = 2000
 FAILURES_IN_A_ROW = 3
 """After so many the source is taken to be down."""
-
-
-class Source(Protocol):
-    """Ask the EFD; every method may raise ``EfdUnavailable``."""
-
-    def shape(self, topic: str) -> Any:
-        """Give a topic's ``columns``; none where it is not known."""
-
-    def counts(
-        self, topic: str, shape: Any, begin: dt.datetime, end: dt.datetime
-    ) -> dict[dt.datetime, Count]:
-        """Count a topic's points by the hour; hours without any are left out."""
-
-
-class Copier(Protocol):
-    """Write files of the archive."""
-
-    def copy(
-        self, topic: Topic, shape: Any, points: int, cell: Cell, name: str, at: dt.datetime
-    ) -> Copied | None:
-        """Write a cell's points into a file of the store; None, and no file, where there are none."""
-
-
-class Cells(Protocol):
-    """Remember cells and files."""
-
-    def expect(self, cells: Iterable[tuple[str, dt.datetime]], why: DbbError) -> int:
-        """Open cells that are not known; give their number."""
-
-    def first(self) -> dt.datetime | None:
-        """Give the first hour that was ever expected."""
-
-    def cells(self, topics: Sequence[str], begin: dt.datetime, end: dt.datetime) -> list[Cell]:
-        """Read the cells of topics that begin in a span of time."""
-
-    def open(
-        self, topics: Sequence[str], begin: dt.datetime, end: dt.datetime, most: int
-    ) -> list[Cell]:
-        """Read the cells to extract: those that failed least first, and of these the newest."""
-
-    def fail(self, cell: Cell, why: DbbError) -> None:
-        """Record that a cell could not be extracted."""
-
-    def reopen(self, cell: Cell, why: DbbError) -> None:
-        """Have a cell extracted again."""
-
-    def mark(self, cell: Cell, why: DbbError | None) -> None:
-        """Say what is wrong with a cell's source, or that nothing is any more."""
-
-    def settle(self, cell: Cell, state: CellState, count: Count, why: DbbError | None) -> None:
-        """Record what a cell is whose current file stays what it was; or that has none."""
-
-    def fill(self, cell: Cell, version: int, name: str, count: Count, copied: Copied) -> None:
-        """Record a new file, and that it is a cell's current one."""
-
-    def current(self, topic: str, begin: dt.datetime, end: dt.datetime) -> list[EfdFile]:
-        """Read a topic's current files of the hours that begin in a span, in order."""
-
-    def remarks(self, begin: dt.datetime, end: dt.datetime) -> list[EfdFile]:
-        """Read the current files with something remarkable about them, of a span of time."""
-
-    def claim(self, cell: Cell) -> int:
-        """Take the next version of a cell's files, which nobody else gets."""
-
-    def fields_before(self, cell: Cell) -> dict[str, str] | None:
-        """Give a topic's fields in its last file before a cell."""
-
-    def loose(self, most: int) -> list[EfdFile]:
-        """Read the files that travel in no parcel that is made."""
-
-    def assign(self, files: Sequence[EfdFile], unit: str) -> None:
-        """Decide in which parcel files travel."""
-
-    def of_unit(self, unit: str) -> list[EfdFile]:
-        """Read the files of a parcel that is not made yet."""
-
-    def seal(self, unit: str) -> None:
-        """Say that a parcel is made of its files."""
-
-    def discard(self, file: EfdFile, why: DbbError) -> None:
-        """Say that a file is damaged before it travelled; its cell is extracted again."""
-
-
-@dataclass(frozen=True)
-class Efd:
-    """Hold the ports of the extraction.
-
-    Parameters
-    ----------
-    topics
-        What is archived, by name.
-    source, copier, cells
-        The EFD, what writes files, and the ledger.
-    store
-        The archive's store.
-    clock
-        The time.
-    """
-
-    topics: Mapping[str, Topic]
-    source: Source
-    copier: Copier
-    cells: Cells
-    store: Store
-    clock: Clock
-
-    @property
-    def names(self) -> list[str]:
-        """Name the topics."""
-        return sorted(self.topics)
-
-    @property
-    def due_until(self) -> dt.datetime:
-        """Give the end of the last hour that is due."""
-        return hour_of(self.clock.now() - SETTLE)
 
 
 def expect_hours(efd: Efd, begin: dt.datetime, end: dt.datetime) -> int:
@@ -190,16 +71,6 @@ def expect_hours(efd: Efd, begin: dt.datetime, end: dt.datetime) -> int:
     opened = efd.cells.expect(found, EfdNotExtracted.for_hour("")) if found else 0
     log.info("action=efd-expect hours=%d opened=%d", len(wanted), opened)
     return opened
-
-
-def find_holes(efd: Efd, hours: Iterable[dt.datetime]) -> set[tuple[str, dt.datetime]]:
-    """Name the cells of hours that the ledger does not know."""
-    wanted = sorted(set(hours))
-    if not wanted:
-        return set()
-    last = wanted[-1] + dt.timedelta(seconds=1)
-    known = {(cell.topic, cell.begin) for cell in efd.cells.cells(efd.names, wanted[0], last)}
-    return {(topic, hour) for topic in efd.names for hour in wanted} - known
 
 
 def find_late_points(efd: Efd, begin: dt.datetime, end: dt.datetime) -> dict[str, int]:
@@ -370,72 +241,3 @@ def _with_changes(efd: Efd, cell: Cell, copied: Copied) -> Copied:
         return copied
     log.warning("action=efd-extract cell=%s code=%s %s", cell, EfdSchemaChanged.code, told)
     return replace(copied, remarks={**copied.remarks, EfdSchemaChanged.code: told})
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Hold hours of a topic, one after the other, that are open or empty for one reason.
-
-    Parameters
-    ----------
-    topic, begin, end
-        Which hours.
-    state
-        ``open``, ``empty``, or ``unknown`` where the ledger has no row.
-    code, reason
-        Why.
-    hours
-        How many.
-    """
-
-    topic: str
-    begin: dt.datetime
-    end: dt.datetime
-    state: str
-    code: str
-    reason: str
-    hours: int = 1
-
-
-def find_gaps(efd: Efd, begin: dt.datetime | None, end: dt.datetime | None) -> list[Gap]:
-    """Name every hour of every topic that ought to be archived and is not, or is in doubt.
-
-    Parameters
-    ----------
-    efd
-        The ports.
-    begin, end
-        The span; None for everything since the first hour that was expected, until now.
-    """
-    first = efd.cells.first()
-    lower = begin or first
-    upper = min(end or efd.due_until, efd.due_until)
-    if lower is None or lower >= upper:
-        return []
-    cells = efd.cells.cells(efd.names, hour_of(lower), upper)
-    gaps = [
-        Gap(cell.topic, cell.begin, cell.end, str(cell.state), cell.code, cell.reason)
-        for cell in cells
-        if cell.code or cell.state is not CellState.EXTRACTED
-    ]
-    never = EfdNotExtracted.for_hour("")
-    gaps += [
-        Gap(topic, hour, hour + dt.timedelta(hours=1), "unknown", never.code, never.message)
-        for topic, hour in find_holes(efd, hours_between(lower, upper))
-    ]
-    return _merged(sorted(gaps, key=lambda gap: (gap.topic, gap.begin)))
-
-
-def _merged(gaps: Sequence[Gap]) -> list[Gap]:
-    merged: list[Gap] = []
-    for gap in gaps:
-        last = merged[-1] if merged else None
-        if last is not None and (last.topic, last.end, last.state, last.code) == (
-            gap.topic, gap.begin, gap.state, gap.code
-        ):  # fmt: skip
-            merged[-1] = Gap(
-                gap.topic, last.begin, gap.end, gap.state, gap.code, gap.reason, last.hours + 1
-            )
-        else:
-            merged.append(gap)
-    return merged

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dbb.digests import digest_stream
 from dbb.errors import Damaged, DigestMismatch
 from dbb.flows.backbone import Backbone
-from dbb.flows.efd_archiving import Efd
+from dbb.flows.efd import Efd
 from dbb.flows.parcels import arrive
 from dbb.model.day_obs import DayObs
 from dbb.model.efd import EfdFile

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from dbb.flows.backbone import Backbone
-    from dbb.flows.efd_archiving import Efd
+    from dbb.flows.efd import Efd
 
 
 def archived(instrument: str) -> Asset:

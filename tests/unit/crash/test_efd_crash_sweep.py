@@ -14,9 +14,9 @@ from dbb.flows import efd_archiving, efd_sealing
 from dbb.flows.efd_archiving import (
     expect_hours,
     extract_open_cells,
-    find_gaps,
     find_late_points,
 )
+from dbb.flows.efd_gaps import find_gaps
 from dbb.flows.efd_sealing import seal_hours
 from dbb.model.delivery import State
 from dbb.model.efd import CellState, to_ns
