@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import requests
 
-from dbb.errors import EfdUnavailable
+from dbb.errors import EfdSchemaChanged, EfdUnavailable
 from dbb.flows.copies import look_for_copies
 from dbb.flows.efd_archiving import extract_open_cells
 from dbb.flows.efd_gaps import find_gaps
@@ -448,6 +448,44 @@ def test_an_answer_without_some_points_is_not_believed(efd, monkeypatch):
         efd.run()
     assert efd.cell().state is CellState.OPEN
     assert [name for name in efd.efd.store.names if MOUNT in name] == []
+
+
+def test_a_field_that_comes_while_its_hour_is_read_is_not_missed(efd, monkeypatch):
+    efd.fill()
+    counts = type(efd.efd.source).counts
+
+    def late(self, *arguments):
+        efd.write(MOUNT, BEGIN_NS + 5, brand_new=1.5, private_seqNum=99)
+        return counts(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(efd.efd.source), "counts", late)
+        with pytest.raises(EfdUnavailable, match="fields changed while it was read"):
+            efd.run()
+    assert efd.cell().state is CellState.OPEN
+    efd.run()
+    assert efd.parquet().read().column("brand_new").to_pylist()[1] == 1.5
+
+
+def test_a_value_of_another_type_than_its_field_costs_its_hour_only(efd, monkeypatch):
+    efd.fill(hours=2)
+    query = type(efd.influx).query
+
+    def wrong(self, statement, *arguments):
+        for series in query(self, statement, *arguments):
+            is_bad = "AS" in statement and f"time >= {BEGIN_NS} " in statement
+            rows = [[row[0], "text", *row[2:]] for row in series.rows] if is_bad else series.rows
+            yield series._replace(rows=rows)
+
+    efd.at(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(efd.influx), "query", wrong)
+        with pytest.raises(EfdSchemaChanged, match="a value is no double"):
+            efd.run(hours=2)
+    assert (efd.cell().state, efd.cell().code) == (CellState.OPEN, "efd-schema-changed")
+    assert efd.cell(hour=1).state is CellState.EXTRACTED
+    efd.run(hours=2)
+    assert efd.cell().state is CellState.EXTRACTED
 
 
 def test_one_bad_topic_costs_itself_only(efd, monkeypatch):

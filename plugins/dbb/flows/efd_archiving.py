@@ -46,9 +46,6 @@ log = logging.getLogger(__name__)
 SWEEP = dt.timedelta(days=10)
 """How far back a run looks for cells that nobody opened."""
 
-LOOK_BACK = dt.timedelta(days=8)
-"""How far back the source's counts are compared: repeated deliveries arrive up to seven days late."""
-
 CELLS_AT_ONCE = 2000
 FAILURES_IN_A_ROW = 3
 """After so many the source is taken to be down."""
@@ -145,29 +142,33 @@ def extract_open_cells(
     ------
     EfdUnavailable
         If the source is down, or did not give a cell; what was extracted before is kept.
+    DigestMismatch, EfdSchemaChanged
+        If nothing but this was wrong with a cell.
     """
     counts = {"extracted": 0, "same": 0, "empty": 0, "failed": 0}
     until = efd.clock.now() + limit
-    shapes: dict[str, Any] = {}
     in_a_row = 0
     last: DbbError | None = None
     for cell in efd.cells.open(efd.names, hour_of(begin), end, most):
         if efd.clock.now() >= until or in_a_row == FAILURES_IN_A_ROW:
             break
         try:
-            if cell.topic not in shapes:
-                shapes[cell.topic] = efd.source.shape(cell.topic)
-            counts[_extract(efd, cell, shapes[cell.topic])] += 1
+            counts[_extract(efd, cell, efd.source.shape(cell.topic))] += 1
             in_a_row = 0
-        except (EfdUnavailable, DigestMismatch) as error:
+        except (EfdUnavailable, DigestMismatch, EfdSchemaChanged) as error:
             efd.cells.fail(cell, error)
             log.warning("action=efd-extract cell=%s code=%s", cell, error.code)
             counts["failed"] += 1
-            in_a_row, last = in_a_row + 1, error
+            if isinstance(error, EfdUnavailable):
+                in_a_row += 1
+            if last is None or isinstance(error, EfdUnavailable):
+                last = error
     log.info("action=efd-extract %s", counts)
-    if last is not None:
+    if isinstance(last, EfdUnavailable):
         told = f"{counts['failed']} hours could not be had, the last because: {last.message}"
         raise EfdUnavailable.for_query(last.where, told)
+    if last is not None:
+        raise last
     return counts
 
 
@@ -185,16 +186,24 @@ def _extract(efd: Efd, cell: Cell, shape: Any) -> str:
         if counted.points:
             raise EfdUnavailable.for_query(cell.topic, f"it gave none of {counted.points} points")
         return _settle_empty(efd, cell, topic, EfdIntervalEmpty.for_hour(cell))
-    if copied.count.points < counted.points:
+    if doubt := _doubt(efd, cell, shape, counted, copied):
         efd.store.delete([stored])
-        given = f"it gave {copied.count.points} of {counted.points} points"
-        raise EfdUnavailable.for_query(cell.topic, given)
+        raise EfdUnavailable.for_query(cell.topic, doubt)
     _read_back(efd, stored, copied)
     if cell.version and (kept := _kept(efd, cell, counted, copied)):
         efd.store.delete([stored])
         return kept
     efd.cells.fill(cell, version, name, counted, _with_changes(efd, cell, copied))
     return "extracted"
+
+
+def _doubt(efd: Efd, cell: Cell, shape: Any, counted: Count, copied: Copied) -> str:
+    """Say why what was read may not be all that was counted."""
+    if copied.count.points < counted.points:
+        return f"it gave {copied.count.points} of {counted.points} points"
+    if efd.source.shape(cell.topic) != shape:  # a new field of a point that was counted is not read
+        return "the topic's fields changed while it was read"
+    return ""
 
 
 def _settle_empty(efd: Efd, cell: Cell, topic: Topic, why: DbbError) -> str:

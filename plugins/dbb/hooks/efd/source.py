@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dbb.errors import EfdSchemaChanged
 from dbb.hooks.influx import PIECE_ROWS, Influx
 from dbb.model.efd import Count, from_ns, to_ns
 
@@ -161,7 +162,7 @@ class InfluxSource:
         for lower, upper in itertools.pairwise(edges):
             statement = f"SELECT {asked} {_window(topic, lower, upper)}"
             for series in self._influx.query(statement, piece_rows):
-                yield _batch(series.rows, schema)
+                yield _batch(series.rows, schema, topic)
 
     def _settle(
         self, topic: str, shape: Shape, begin: dt.datetime, end: dt.datetime
@@ -194,18 +195,18 @@ def _label(column: Column, columns: Sequence[Column]) -> str:
     return column.name if column == first else f"{column.name}::{column.kind}"
 
 
-def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
+def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema, topic: str) -> pa.RecordBatch:
     values = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [_array(mine, each.type) for mine, each in zip(values, schema, strict=True)]
+    arrays = [_array(mine, each.type, topic) for mine, each in zip(values, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[Any], kind: pa.DataType, topic: str) -> pa.Array:
     try:
         return pa.array(values, kind)
-    except (pa.ArrowInvalid, OverflowError):
-        if kind != pa.float64():
-            raise
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        if kind != pa.float64() or not all(isinstance(each, float | int | None) for each in values):
+            raise EfdSchemaChanged.for_topic(topic, f"a value is no {kind} ({error})") from error
         # A float without a fraction comes as a whole number, however large.
         return pa.array([None if each is None else float(each) for each in values], kind)
 
