@@ -556,6 +556,9 @@ class Ledger(Protocol):
     def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
         """Record why deliveries wait; the time of the first such reason is kept until they move."""
 
+    def note_read(self, units: Sequence[str], endpoint: str) -> None:
+        """Record that published copies were read again and are right."""
+
     def set_rules(self, rules: Mapping[str, str | None], endpoint: str) -> None:
         """Record the rule that brings each unit to an endpoint; None where it was ended."""
 

@@ -46,6 +46,7 @@ STEPS = {
     "register_in_rucio",
     "publish_at_usdf",
     "wait_for_copies",
+    "read_archive_copies_again",
     "release_summit_copies",
     "report_the_night",
     "tell_of_failed_steps",

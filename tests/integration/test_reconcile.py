@@ -25,7 +25,7 @@ from dbb.flows.landing import land_units
 from dbb.flows.manifests import read_manifest
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.hooks.butler_setup import name_driver
 from dbb.hooks.rucio_client import make_client
 from dbb.model.day_obs import DayObs
@@ -115,6 +115,7 @@ def finished_night(backbone, environment):
             break
         rest.call("POST", environment["DBB_RUCIO_CYCLE_URL"], timeout_s=120)
         time.sleep(0.2)
+    read_again(backbone, work)
     assert release_units(backbone, work)["kept"] == 0
     return night, work
 

@@ -271,8 +271,9 @@ def _published(world: World, backbone: Backbone, _units: list[str]) -> None:
 
 
 def _done(_world: World, backbone: Backbone, units: list[str]) -> None:
-    from dbb.flows.releasing import release_units
+    from dbb.flows.releasing import read_again, release_units
 
+    read_again(backbone, units)
     release_units(backbone, units)
 
 
