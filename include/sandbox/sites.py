@@ -12,4 +12,4 @@ STORES = ("SUMMIT", "LFA", "OODS", *RSES)
 BUTLERS = RSES
 
 # Rucio scopes, one for each kind of thing that travels.
-SCOPES = ("raw", "products", "files", "lfa")
+SCOPES = ("raw", "products", "files", "lfa", "level1")

@@ -406,6 +406,19 @@ class Repository(Protocol):
     def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
         """Take the datasets of units out of the registry; the files stay where they are."""
 
+    def suspend(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Serve the datasets of units no more; who asks for one is told that it is not stored.
+
+        The registry goes on knowing them, with their tags and validity ranges. Ingesting the units
+        again serves them again.
+        """
+
+    def memberships(self, documents: Sequence[Manifest | Parcel]) -> dict[str, frozenset[str]]:
+        """Name, by unit, the TAGGED and CALIBRATION collections that any dataset of it is in.
+
+        Units in none are left out.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:

@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from dbb.errors import StoreUnavailable
+from dbb.errors import RepositoryUnavailable, StoreUnavailable
 from dbb.flows.buffers import release_what_is_safe
 from dbb.flows.scrubbing import find_coverage, reread_copies
 from dbb.hooks.keeping import SqlKeeping
@@ -111,6 +111,32 @@ def test_rot_under_an_unchanged_size_is_found_and_healed_at_a_receiver(world, en
     run_night(world)
     assert coverage(world).copies == 6
     assert world.codes() == []
+
+
+def test_butler_serves_a_bad_copy_no_more_and_its_file_is_kept(world):
+    name = rot(world, "frdf")
+    before = len(world.repositories["frdf"].datasets)
+    world.clock.advance(200 * DAY_S)
+    reread(world)
+    served = world.repositories["frdf"].datasets.values()
+    assert len(served) == before - 3
+    assert not any(name in place for place in served)
+    assert name in world.stores["frdf"].names
+    world.catalog.run_daemons()
+    run_night(world)
+    assert len(world.repositories["frdf"].datasets) == before
+
+
+def test_a_butler_that_does_not_answer_keeps_nobody_from_recording_the_damage(world):
+    rot(world, "frdf")
+    world.clock.advance(200 * DAY_S)
+
+    def down(_documents):
+        raise RepositoryUnavailable.for_repository("frdf", "no answer")
+
+    world.repositories["frdf"].suspend = down
+    assert reread(world).damaged == 1
+    assert coverage(world).copies == 5
 
 
 def test_rot_at_the_archive_is_held_and_named(world):
