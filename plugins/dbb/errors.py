@@ -40,6 +40,7 @@
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
+    │   ├── CacheNearlyFull         cache-nearly-full
     │   ├── CopiesLost              copies-lost
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
@@ -539,6 +540,18 @@ class BufferNearlyFull(OverBudget):
         """Name the buffer, how full it is, and how long it lasts and must last."""
         lasts = "" if hours_left is None else f", the rest lasts {hours_left:.0f} h of {needed_h} h"
         return cls(f"{100 * used:.0f} % of the buffer are used{lasts}.", endpoint)
+
+
+class CacheNearlyFull(OverBudget):
+    """Report a cache that is fuller than it may be, although nothing more of it may go."""
+
+    code = "cache-nearly-full"
+    next_action = "`dbb expire plan` says what is held and why: more room, or a shorter lifetime."
+
+    @classmethod
+    def for_cache(cls, endpoint: str, detail: str) -> Self:
+        """Name the cache and how full it is."""
+        return cls(f"The cache is too full: {detail}.", endpoint)
 
 
 class CopiesLost(OverBudget):

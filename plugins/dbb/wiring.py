@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 from dbb.flows.backbone import Backbone
 from dbb.flows.lfa import Annex
 from dbb.flows.oods import Oods
-from dbb.flows.reconcile_views import ButlerNights, RucioNights, Sources
+from dbb.flows.reconcile_views import ButlerNights, Findings, RucioNights, Sources
 from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.model.endpoint import Role
 from dbb.model.kind import Kind
 from dbb.model.lfa_classes import LfaDataset
 from dbb.model.sidecar import Sidecars
@@ -27,6 +28,8 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.flows.expiry_views import ExpiryRows, Place
+    from dbb.hooks.expiry import SqlExpiry
     from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
@@ -109,6 +112,30 @@ def open_keeping(settings: Settings, actor: str) -> SqlKeeping:
     from dbb.hooks.keeping import SqlKeeping  # noqa: PLC0415 - keeping alone
 
     return SqlKeeping(open_ledger(settings, actor), SystemClock())
+
+
+def open_expiry(settings: Settings, actor: str) -> SqlExpiry:
+    """Open what the ledger's database knows of expiry; ``actor`` signs what is recorded."""
+    from dbb.hooks.expiry import SqlExpiry  # noqa: PLC0415 - expiry alone
+
+    return SqlExpiry(open_ledger(settings, actor), SystemClock())
+
+
+def open_place(settings: Settings, backbone: Backbone, rows: ExpiryRows, name: str) -> Place:
+    """Open an endpoint as a place from which things go."""
+    from dbb.flows.expiring_oods import OodsPlace  # noqa: PLC0415 - expiry alone
+    from dbb.flows.expiring_units import UnitsPlace  # noqa: PLC0415 - expiry alone
+
+    if settings.endpoint(name).role is Role.CACHE:
+        return OodsPlace(open_oods(settings), backbone, rows, name)
+    return UnitsPlace(backbone, rows, name)
+
+
+def open_findings(settings: Settings) -> Findings:
+    """Open what reconcilers found."""
+    from dbb.hooks.findings import SqlFindings  # noqa: PLC0415 - keeping alone
+
+    return SqlFindings(open_ledger(settings, "expiry"))
 
 
 def open_oods(settings: Settings) -> Oods:

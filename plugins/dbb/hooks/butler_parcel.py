@@ -230,7 +230,8 @@ def _unit(document: Manifest | Parcel) -> str:
 
 def _refs(butler: Butler, documents: Sequence[Manifest | Parcel]) -> list[DatasetRef]:
     """Find the datasets of units that the registry knows, in as few questions as can be."""
-    return butler.get_many_datasets([one for document in documents for one in _ids(document)])
+    wanted = [one for document in documents for one in _ids(document)]
+    return list(butler.get_many_datasets(wanted))
 
 
 def _ids(document: Manifest | Parcel) -> list[uuid.UUID]:

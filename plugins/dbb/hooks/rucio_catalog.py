@@ -137,7 +137,9 @@ class RucioCatalog:
 
     def drop_rules(self, rule_ids: Sequence[str]) -> None:
         """End rules at once: Rucio deletes what no other rule wants."""
-        self._update(rule_ids, {"lifetime": 0})
+        self._update(
+            rule_ids, {"lifetime": 0, "purge_replicas": True}
+        )  # the reaper keeps none as a cache
 
     def _update(self, rule_ids: Sequence[str], options: dict[str, Any]) -> None:
         with rucio_errors("update_rule"):

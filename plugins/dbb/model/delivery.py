@@ -65,6 +65,10 @@ _ONWARD: dict[State, frozenset[State]] = {
 }
 
 
+EXPIRED = "expired"
+"""The first word of the reason with which a delivery was released because its time was over."""
+
+
 def check_transition(old: State, new: State) -> None:
     """Refuse a step that no delivery may take.
 
@@ -119,3 +123,8 @@ class Delivery:
     def was_read_again(self, after: dt.timedelta) -> bool:
         """Say whether its bytes were read a second time, so long after it came into its state."""
         return self.read_again_at is not None and self.read_again_at >= self.since_at + after
+
+    @property
+    def is_expired(self) -> bool:
+        """Say whether it was released because its time was over: nobody sends it again."""
+        return self.state is State.RELEASED and self.reason.startswith(f"{EXPIRED} ")
