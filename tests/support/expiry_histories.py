@@ -68,7 +68,9 @@ def make_parcel(kind: Kind, day: int, name: str, files: int = 2) -> tuple[Parcel
             "data_id": {"instrument": "LSSTCam", "visit": 1},
         }
         listed.append(ParcelFile(SafeName(leaf), digest_bytes(content), (ref,), "some.Formatter"))
-    types = {"difference_image": {"dimensions": ["visit"], "storage_class": "X", "is_calibration": False}}
+    types = {
+        "difference_image": {"dimensions": ["visit"], "storage_class": "X", "is_calibration": False}
+    }
     unit = f"{kind.scope}/{day}/{name}"
     return Parcel(unit, kind, "LSSTCam", "", day, tuple(listed), types), data
 
@@ -88,7 +90,9 @@ def publish_parcel(world: World, kind: Kind, day: int, name: str, files: int = 2
         for leaf, content in data.items():
             store.put(f"{kind.scope}/{leaf}", content)
         if place != "usdf":
-            (rule,) = world.catalog.ensure_rules([entry.dataset], RuleWish(RSES[place], "x")).values()
+            (rule,) = world.catalog.ensure_rules(
+                [entry.dataset], RuleWish(RSES[place], "x")
+            ).values()
             ledger.expect([row_name], place, "for a history")
             ledger.set_rules({row_name: rule}, place)
         else:
@@ -145,7 +149,7 @@ class History:
     deletions: int = 0
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random = random.Random(self.seed)  # noqa: S311 - a history, no secret
         self.world = World(policies=POLICIES)
         self.world.catalog.subscriptions = (PolicyBook(), {})
         self.parcels: dict[str, Parcel] = {}

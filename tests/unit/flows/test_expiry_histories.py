@@ -24,7 +24,10 @@ def files_first(self, intended):
     work = self._still_released(intended)
     for each in work:
         self.backbone.store(self.endpoint).delete(
-            [file.name for file in self.backbone.store(self.endpoint).list_files(f"{each.subject}/")]
+            [
+                file.name
+                for file in self.backbone.store(self.endpoint).list_files(f"{each.subject}/")
+            ]
         )
     self._withdraw(work)
     self._end_rules(work)
