@@ -38,6 +38,8 @@ from support.world import RSES, World
 TYPE = "difference_summary"
 RUN = "LSSTCam/level1"
 FIRST_PIXEL = 8 * 4**9
+PAUSE_S = 0.05
+"""Between two passes: SQLite lets nobody write while somebody reads."""
 RULE = Rule("level1", ("usdf",), Kind.LEVEL1, 30, spare_tagged=False)
 BOOK = ExpiryBook((RULE,), 100)
 
@@ -66,8 +68,7 @@ def observe(root: str, stop: Event, passes: Any, answers: Any) -> None:
             _look(butler, seen)
             seen.passes += 1
             passes.value = seen.passes
-            if not seen.rows:
-                time.sleep(0.01)
+            time.sleep(PAUSE_S)
     answers.put((seen.passes, seen.rows, seen.wrong[:20], len(seen.wrong)))
 
 
@@ -111,19 +112,24 @@ class Campaign:
         Where the store and the repository are made.
     datasets
         How many datasets a unit has.
+    ledger_url
+        Database of the ledger; an SQLite file where none is named.
     """
 
     folder: Path
     datasets: int = 2
+    ledger_url: str = ""
 
     def __post_init__(self) -> None:
         from lsst.daf.butler import Butler
 
         self.root = str(self.folder / "butler")
-        Butler.makeRepo(self.root)
+        if not Path(self.root).exists():
+            Butler.makeRepo(self.root)
         (self.folder / "usdf").mkdir(parents=True)
         self.world = World(
-            policies=PolicyBook(), ledger_url=f"sqlite:///{self.folder}/ledger.sqlite"
+            policies=PolicyBook(),
+            ledger_url=self.ledger_url or f"sqlite:///{self.folder}/ledger.sqlite",
         )
         store = PosixStore(self.folder / "usdf")
         self.world.stores["usdf"] = store  # type: ignore[assignment]
@@ -183,7 +189,7 @@ class Campaign:
         }
         parcel = Parcel(
             f"level1/{day}/{name}", Kind.LEVEL1, "", "", day,
-            tuple(sorted(listed, key=lambda each: each.name)), {TYPE: kind}, _universe(),
+            tuple(sorted(listed, key=lambda each: each.name)), {TYPE: kind}, universe(),
         )  # fmt: skip
         data[f"level1/{parcel.name.manifest_name}"] = parcel.data
         return parcel, data
@@ -199,7 +205,8 @@ class Campaign:
             observer.end()
 
 
-def _universe() -> dict[str, Any]:
+def universe() -> dict[str, Any]:
+    """Name the dimension universe that parcels follow."""
     from lsst.daf.butler import DimensionUniverse
 
     universe = DimensionUniverse()
