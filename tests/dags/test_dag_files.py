@@ -19,6 +19,7 @@ OTHERS = {
     "lfa_bucket_listing": "lfa_backstops.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
+    "cache_expiry": "cache_expiry.py",
     "repair": "repair.py",
     "reconcile": "reconcile.py",
     "store_sweep": "store_sweep.py",
@@ -34,6 +35,7 @@ ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS, *CALIBRATIONS)
 
 POOLS = {
     "archive_scrub": "audit",
+    "cache_expiry": "audit",
     "reconcile": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
