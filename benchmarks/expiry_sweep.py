@@ -41,7 +41,7 @@ from support.observer import BOOK, RUN, TYPE, Campaign, content_of, universe
 PER_UNIT = 200
 
 
-class Bundles(Campaign):
+class Bundles(Campaign):  # type: ignore[misc]  # tests are not typed for others
     """Publish units of one file with many datasets."""
 
     def _parcel(self, day: int) -> tuple[Parcel, dict[str, bytes]]:

@@ -21,14 +21,10 @@ from dbb.ports import UnitRow
 log = logging.getLogger(__name__)
 
 
-def find_releasable(backbone: Backbone, units: Sequence[str]) -> list[UnitRow]:
-    """List the units whose source copy may go.
-
-    They are published, hence read back, at enough endpoints, and were read again at the archive.
-    """
+def find_published(backbone: Backbone, units: Sequence[str]) -> list[UnitRow]:
+    """List the units that the source still holds, and enough endpoints publish, hence have read back."""
     deliveries = backbone.ledger.deliveries(units)
-    after = dt.timedelta(seconds=backbone.policy.second_reading_after_s)
-    releasable = []
+    published = []
     for name, row in sorted(backbone.ledger.units(units).items()):
         at_source = deliveries.get((name, backbone.policy.source))
         copies = [
@@ -41,11 +37,25 @@ def find_releasable(backbone: Backbone, units: Sequence[str]) -> list[UnitRow]:
             at_source is not None
             and at_source.state is State.VERIFIED
             and len(copies) >= backbone.policy.copies_before_release
-            and backbone.policy.archive in copies
-            and deliveries[name, backbone.policy.archive].was_read_again(after)
         ):
-            releasable.append(row)
-    return releasable
+            published.append(row)
+    return published
+
+
+def find_releasable(backbone: Backbone, units: Sequence[str]) -> list[UnitRow]:
+    """List the units whose source copy may go: published at enough endpoints, and read again at the archive."""
+    policy = backbone.policy
+    after = dt.timedelta(seconds=policy.second_reading_after_s)
+    rows = find_published(backbone, units)
+    deliveries = backbone.ledger.deliveries([row.unit for row in rows])
+    copies = {row.unit: deliveries.get((row.unit, policy.archive)) for row in rows}
+    return [
+        row
+        for row in rows
+        if (copy := copies[row.unit]) is not None
+        and copy.state is State.PUBLISHED
+        and copy.was_read_again(after)
+    ]
 
 
 def read_again(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
