@@ -6,7 +6,7 @@ published once and expires once, and has two datasets.
 
 ::
 
-    python benchmarks/expiry_observer.py [--units 10000] [--at-once 100] [--folder DIR]
+    python benchmarks/expiry_observer.py [--units 10000] [--at-once 100] [--minutes M] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=10_000, help="publications and expiries")
     parser.add_argument("--at-once", type=int, default=100, help="units of one batch")
     parser.add_argument("--folder", help="where to work: a file system in memory spares the disk")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end sooner")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     cpu, began = time.process_time(), time.monotonic()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        campaign, observer = run_campaign(Path(folder), given.units, given.at_once)
+        campaign, observer = run_campaign(
+            Path(folder), given.units, given.at_once, None, 60 * given.minutes
+        )
         left = sum(path.is_file() for path in Path(folder, "usdf").rglob("*"))
     print("\n".join(observer.seen.wrong))
     print(

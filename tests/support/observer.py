@@ -248,13 +248,18 @@ class Observer:
 
 
 def run_campaign(
-    folder: Path, units: int, at_once: int, between: Callable[[Observer], None] | None = None
+    folder: Path,
+    units: int,
+    at_once: int,
+    between: Callable[[Observer], None] | None = None,
+    within_s: float = float("inf"),
 ) -> tuple[Campaign, Observer]:
-    """Publish and expire so many units while an observer looks."""
+    """Publish and expire so many units, or those for which there is time, while an observer looks."""
+    until = time.monotonic() + within_s
     campaign = Campaign(folder)
     campaign.publish(1)  # the dataset type and the run exist before anybody asks for them
     with campaign.observed() as observer:
-        while campaign.units < units:
+        while campaign.units < units and time.monotonic() < until:
             campaign.publish(min(at_once, units - campaign.units))
             if between is not None:
                 between(observer)

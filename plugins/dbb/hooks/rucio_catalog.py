@@ -137,9 +137,8 @@ class RucioCatalog:
 
     def drop_rules(self, rule_ids: Sequence[str]) -> None:
         """End rules at once: Rucio deletes what no other rule wants."""
-        self._update(
-            rule_ids, {"lifetime": 0, "purge_replicas": True}
-        )  # the reaper keeps none as a cache
+        # Purged: a reaper that is not greedy would keep the files as a cache.
+        self._update(rule_ids, {"lifetime": 0, "purge_replicas": True})
 
     def _update(self, rule_ids: Sequence[str], options: dict[str, Any]) -> None:
         with rucio_errors("update_rule"):
