@@ -236,6 +236,7 @@ class Contribution:
     size_bytes: int
     warnings: int
     retry_allowed: bool
+    retries: int = 0
     error: str = ""
 
 

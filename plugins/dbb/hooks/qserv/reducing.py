@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dbb.errors import CatalogUnfit
-from dbb.hooks.qserv.staging import open_duckdb, read_staged
+from dbb.hooks.qserv.staging import BATCH_BYTES, open_duckdb, read_batches, read_staged
 from dbb.hooks.qserv.values import write_csv
 from dbb.model.qserv import ChunkFile, TableKind, TablePlan
 
@@ -27,7 +25,6 @@ MAX_FILE_BYTES = 1024**3
 """A file that would become larger goes on in another."""
 DIGEST_BYTES = 20
 _OPEN_FILES = 200
-_BATCH_BYTES = 32 * 1024 * 1024
 
 
 class _Csv:
@@ -80,7 +77,7 @@ def reduce_bucket(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     growing: dict[tuple[int, bool], list[_Csv]] = {}
-    for frame in _frames(parts):
+    for frame in _frames(parts, len(table.columns)):
         for rows in frame.partition_by("chunkId", "is_overlap", maintain_order=True):
             chunk, is_overlap = int(rows["chunkId"][0]), bool(rows["is_overlap"][0])
             data = write_csv(_as_loaded(rows, table))
@@ -155,14 +152,12 @@ def _staged_parts(table: TablePlan, bucket: int, staging: Path) -> list[tuple[st
     return found
 
 
-def _frames(parts: list[tuple[str, Path]]) -> Iterator[pl.DataFrame]:
+def _frames(parts: list[tuple[str, Path]], columns: int) -> Iterator[pl.DataFrame]:
     for _, path in parts:
-        with pq.ParquetFile(path) as file:
-            rows = max(1024, _BATCH_BYTES // (8 * max(1, file.metadata.num_columns)))
-            for batch in file.iter_batches(batch_size=rows):
-                frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is no single column
-                yield frame
+        for batch in read_batches(path, max(1024, BATCH_BYTES // (8 * columns))):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is no single column
+            yield frame
 
 
 def _as_loaded(rows: pl.DataFrame, table: TablePlan) -> pl.DataFrame:

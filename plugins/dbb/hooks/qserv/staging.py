@@ -38,7 +38,7 @@ from dbb.model.qserv import (
 VERSION = 1
 """Raise it when staged files would come out otherwise."""
 BATCH_BYTES = 16 * 1024 * 1024
-BUFFER_BYTES = 64 * 1024 * 1024
+BUFFER_BYTES = 32 * 1024 * 1024
 DUCKDB_MEMORY = "256MB"
 PLACE = ("chunkId", "subChunkId", "is_overlap")
 _KEY_TYPE = pa.int64()
@@ -119,6 +119,13 @@ def read_staged(folder: Path) -> tuple[dict[str, Any], Staged] | None:
         name: ColumnStatistics(**each) for name, each in given["statistics"].items()
     }
     return document["key"], Staged(**given)
+
+
+def read_batches(path: Path, rows: int) -> Iterator[pa.Table]:
+    """Read a Parquet file some rows at a time; read ahead, Arrow would hold the whole file."""
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1024 * 1024) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield pa.Table.from_batches([batch])
 
 
 def index_files(staging: Path, director: str) -> list[str]:
@@ -296,9 +303,8 @@ class _Staging:
         return max(1024, min(131_072, BATCH_BYTES // (8 * max(1, len(self._table.columns)))))
 
     def _batches(self) -> Iterator[pa.Table]:
-        with pq.ParquetFile(self._source) as file:
-            for batch in file.iter_batches(batch_size=self._batch_rows()):
-                yield self._judged(pa.Table.from_batches([batch]))
+        for batch in read_batches(self._source, self._batch_rows()):
+            yield self._judged(batch)
 
     def _joined(self, query: str, indexes: dict[str, list[str]]) -> Iterator[pa.Table]:
         with open_duckdb(self._staging) as connection:
