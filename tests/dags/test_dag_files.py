@@ -21,6 +21,8 @@ OTHERS = {
     "buffer_watch": "buffer_watch.py",
     "repair": "repair.py",
     "reconcile": "reconcile.py",
+    "parquet_to_qserv": "parquet_to_qserv.py",
+    "qserv_rollback": "qserv_rollback.py",
     "store_sweep": "store_sweep.py",
 }
 """The other DAGs, and the file of each."""
@@ -35,6 +37,8 @@ ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS, *CALIBRATIONS)
 POOLS = {
     "archive_scrub": "audit",
     "reconcile": "audit",
+    "parquet_to_qserv": "release",
+    "qserv_rollback": "release",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""

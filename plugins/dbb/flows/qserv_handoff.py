@@ -14,8 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dbb.errors import CatalogUnfit, LoadRefused, QservRefused, QservUnfit
+from dbb.flows.backbone import Backbone
+from dbb.flows.qserv_inputs import find_inputs, verify_inputs
 from dbb.flows.qserv_views import Check, Handoff, InputRow, Stage
-from dbb.model.qserv import ChunkFile, ColumnStatistics, TableKind, TablePlan
+from dbb.model.qserv import ChunkFile, ColumnStatistics, Overlay, TableKind, TablePlan
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,34 @@ def preflight(handoff: Handoff) -> dict[str, Any]:
         )
     told["database"] = "absent" if catalog is None else "present"
     return told
+
+
+def prepare_inputs(
+    handoff: Handoff, backbone: Backbone, overlay: Overlay, tables: set[str], *, dry_run: bool = False
+) -> list[tuple[InputRow, str]]:
+    """Find, re-read and judge what is handed over; give each file and its path.
+
+    Nothing but footers and numbers is looked at of the files; with ``dry_run`` nothing is recorded.
+
+    Raises
+    ------
+    CatalogUnfit
+        With all that is wrong in any file.
+    """
+    endpoint = handoff.row.endpoint
+    found = list(find_inputs(backbone, endpoint, overlay))
+    store = backbone.store(endpoint)
+    ready, problems = [], []
+    for each in verify_inputs(backbone, endpoint, found, tables):
+        path = handoff.workshop.fetch(store, each.stored_name, each.digest.sha256)
+        problems += handoff.workshop.judge(handoff.plan, each.row, path)
+        ready.append((each.row, path))
+    if problems:
+        raise CatalogUnfit.for_problems(handoff.name, problems)
+    if not dry_run:
+        handoff.records.begin(handoff.row)
+        handoff.records.note_inputs(handoff.name, [row for row, _ in ready])
+    return ready
 
 
 def order_inputs(handoff: Handoff, inputs: Iterable[InputRow]) -> tuple[list[InputRow], list[InputRow]]:
@@ -206,10 +236,15 @@ def publish_catalog(handoff: Handoff) -> None:
         try:
             handoff.server.publish(database)
         except QservRefused:
-            again = handoff.server.catalog(database)
-            if again is None or not again["is_published"]:
+            if not is_published(handoff):
                 raise
     handoff.records.advance(handoff.name, Stage.PUBLISHED)
+
+
+def is_published(handoff: Handoff) -> bool:
+    """Ask whether Qserv shows the database."""
+    catalog = handoff.server.catalog(handoff.plan.database)
+    return catalog is not None and bool(catalog["is_published"])
 
 
 def index_catalog(handoff: Handoff) -> None:
@@ -245,6 +280,20 @@ def verify_published(handoff: Handoff) -> list[Check]:
         for column in sorted(wanted):
             checks += _compare(table.name, column, wanted[column], found[column])
     return _note(handoff, checks, Stage.PUBLISHED, Stage.VERIFIED)
+
+
+def describe_rollback(handoff: Handoff) -> str:
+    """Say what a rollback would delete; empty if nothing is there."""
+    catalog = handoff.server.catalog(handoff.plan.database)
+    row = handoff.records.find(handoff.row.release, handoff.row.endpoint)
+    if catalog is None and (row is None or row.stage is Stage.ROLLED_BACK):
+        return ""
+    is_seen = catalog is not None and catalog["is_published"]
+    rows = sum(each.kept for each in handoff.records.inputs(handoff.name))
+    return (
+        f"database {handoff.plan.database} ({'published' if is_seen else 'not published'}),"
+        f" {rows:,} rows, stage {row.stage if row else 'unknown'}"
+    )
 
 
 def roll_back(handoff: Handoff) -> None:

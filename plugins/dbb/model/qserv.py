@@ -78,6 +78,8 @@ class TableRule:
     director_key2: str = ""
     flag: str = ""
     ang_sep_arcsec: str = ""
+    dataset_type: str = ""
+    """The Butler dataset type of its Parquet, where it is a Butler dataset."""
     unique: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()

@@ -52,9 +52,15 @@ class QservClient:
         What is sent with whatever changes something; the second only to take back what is published.
     ca
         A file of certificates to trust beside the machine's; empty for none.
+    patience_s
+        How long to wait for what is answered when it is done: committing, publishing, indexing. Who
+        gives up earlier finds out later, by reading what it has become.
     """
 
-    def __init__(self, url: str, auth_key: str, admin_auth_key: str = "", ca: str = "") -> None:
+    def __init__(
+        self, url: str, auth_key: str, admin_auth_key: str = "", ca: str = "", patience_s: float = LONG_TIMEOUT_S
+    ) -> None:
+        self._patience_s = patience_s
         self.url = url.rstrip("/")
         self._auth_key, self._admin_auth_key = auth_key, admin_auth_key
         self._session = requests.Session()
@@ -190,7 +196,7 @@ class QservClient:
 
     def end(self, transaction: int, *, abort: bool) -> None:
         """Commit or abort. Who gets no answer reads what it has become; it is never sent again."""
-        self._change("PUT", f"/ingest/trans/{transaction}?abort={int(abort)}", timeout_s=LONG_TIMEOUT_S)
+        self._change("PUT", f"/ingest/trans/{transaction}?abort={int(abort)}", timeout_s=self._patience_s)
 
     # -- after the transactions ------------------------------------------------------------------------
 
@@ -199,7 +205,7 @@ class QservClient:
         self._change(
             "POST",
             "/ingest/table-stats",
-            timeout_s=LONG_TIMEOUT_S,
+            timeout_s=self._patience_s,
             database=database,
             table=table,
             overlap_selector="CHUNK_AND_OVERLAP",
@@ -223,7 +229,7 @@ class QservClient:
         self._change(
             "PUT",
             f"/ingest/database/{database}",
-            timeout_s=LONG_TIMEOUT_S,
+            timeout_s=self._patience_s,
             consolidate_secondary_index=0,
             row_counters_deploy_at_qserv=0,
         )
@@ -233,7 +239,7 @@ class QservClient:
         self._change(
             "POST",
             "/ingest/index/secondary",
-            timeout_s=LONG_TIMEOUT_S,
+            timeout_s=self._patience_s,
             database=database,
             director_table=table,
             rebuild=1,
@@ -248,7 +254,7 @@ class QservClient:
         self._change(
             "POST",
             "/replication/sql/index",
-            timeout_s=LONG_TIMEOUT_S,
+            timeout_s=self._patience_s,
             database=database,
             table=table,
             index=f"idx_{column}",
@@ -261,7 +267,7 @@ class QservClient:
         self._change(
             "POST",
             "/ingest/table-stats",
-            timeout_s=LONG_TIMEOUT_S,
+            timeout_s=self._patience_s,
             database=database,
             table=table,
             overlap_selector="CHUNK_AND_OVERLAP",
@@ -273,7 +279,7 @@ class QservClient:
     def delete_database(self, database: str) -> None:
         """Delete a database with its rows; one that is published needs the administrator's key."""
         key = {"admin_auth_key": self._admin_auth_key} if self._admin_auth_key else {}
-        self._change("DELETE", f"/ingest/database/{database}", timeout_s=LONG_TIMEOUT_S, **key)
+        self._change("DELETE", f"/ingest/database/{database}", timeout_s=self._patience_s, **key)
 
     # -- the wire ----------------------------------------------------------------------------------------
 

@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from dbb.errors import CatalogUnfit
 from dbb.flows.qserv_views import InputRow
-from dbb.hooks.qserv import planning, reducing, staging
+from dbb.hooks.qserv import judging, planning, reducing, staging
 from dbb.hooks.qserv.values import merge
 from dbb.model.qserv import ChunkFile, ColumnStatistics, ReleasePlan, TablePlan
+from dbb.ports import READ_BYTES, Store
 
 BUCKETS = 16
 
@@ -37,6 +40,32 @@ class StagingFolder:
     def table_request(self, plan: ReleasePlan, table: TablePlan) -> dict[str, Any]:
         """Write what Qserv is told of a table."""
         return planning.table_request(plan, table)
+
+    def fetch(self, store: Store, name: str, sha256: str) -> str:
+        """Give a path from which a file of a store can be read; one elsewhere is copied here."""
+        address = urlsplit(store.url_of(name))
+        if address.scheme in ("", "file"):
+            return unquote(address.path)
+        copy = self.folder / "inputs" / f"{sha256}.parquet"
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            part = copy.with_suffix(".part")
+            with store.open(name) as stream, part.open("wb") as target:
+                shutil.copyfileobj(stream, target, READ_BYTES)
+            part.rename(copy)
+        return str(copy)
+
+    def judge(self, plan: ReleasePlan, source: InputRow, path: str) -> list[str]:
+        """Hold a file's footer against the plan, then its numbers against Great Expectations."""
+        table = plan.table(source.table)
+        footer, _ = planning.read_footer(path)
+        problems = planning.check_footer(table, source.name, footer)
+        if not problems:
+            try:
+                judging.judge_input(table, Path(path), self.folder)
+            except CatalogUnfit as error:
+                problems = [error.message]
+        return problems
 
     def stage(self, plan: ReleasePlan, source: InputRow, path: str) -> InputRow:
         """Stage one input; give what became of its rows."""
