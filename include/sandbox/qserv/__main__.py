@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,7 +50,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._stop)
         self._fork(self._controller)
         for place in self.places:
-            self._fork(lambda place=place: self._worker(place))
+            self._fork(partial(self._worker, place))
         while True:
             pid, _ = os.wait()
             again = self.children.pop(pid, None)
