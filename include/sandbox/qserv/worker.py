@@ -164,7 +164,7 @@ class Worker:
         table = self.contributions.catalogs.table(info["database"], info["table"])
         if any(len(row) != len(table["columns"]) - 1 for row in rows):
             error = "the row size in the request doesn't match the table schema"
-            self.contributions.fail(info, "READ_FAILED", error)
+            self.contributions.fail(info, "START_FAILED", error)
             raise Refused(error)
         lines = ("\t".join(map(_field, row)) + "\n" for row in rows)
         return self._done(info, "".join(lines).encode())
