@@ -151,8 +151,9 @@ class Publishing:
     ) -> None:
         """Count by transaction; what was kept of transactions that have no rows now stays kept."""
         name = table["name"]
+        kinds = [kind for kind, is_wanted in ((0, chunks), (1, both)) if is_wanted]
         verb = "REPLACE" if is_forced else "INSERT IGNORE"
-        for (chunk, kind), sources in self._sources(catalog, table, chunks, both).items():
+        for (chunk, kind), sources in self._sources(catalog, table, kinds).items():
             try:
                 counts = [self._counts(source) for source in sources]
             except pymysql.MySQLError as error:
@@ -169,14 +170,13 @@ class Publishing:
                 )  # fmt: skip
 
     def _sources(
-        self, catalog: str, table: Answer, chunks: bool, both: bool
+        self, catalog: str, table: Answer, kinds: list[int]
     ) -> dict[tuple[int, int], list[str]]:
         """Give the tables to count: by chunk and kind, or the replicas of a regular table."""
         name = table["name"]
         if not table["is_partitioned"]:
             places = self.catalogs.places
             return {(0, 0): [at_worker(place.worker, catalog, name) for place in places]}
-        kinds = [kind for kind, is_wanted in ((0, chunks), (1, both)) if is_wanted]
         return {
             (chunk, kind): [at_worker(worker, catalog, chunk_tables(name, chunk)[kind])]
             for chunk, worker in sorted(self.catalogs.chunks(catalog).items())
