@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import subprocess
 import threading
 import time
 import warnings
@@ -697,6 +698,7 @@ def test_an_answer_that_never_came_was_a_commit_all_the_same(site, database, pla
     with pytest.raises(requests.RequestException):
         site.end(trans)
     assert site.transaction(trans)["state"] == "FINISHED"
+    assert not site.end(trans)["success"]
 
 
 def test_a_refused_connection_changes_nothing(site, database, plant):
@@ -771,6 +773,17 @@ def test_a_worker_that_is_killed_resumes_reading_and_gives_up_a_load(
     assert until_answers(f"{home}/meta/version")
 
 
+def test_a_synchronous_load_that_is_killed_stays_in_progress_for_good(site, database, plant):
+    trans = site.begin(database)
+    home = site.place(trans, CHUNKS[0])
+    plant("kill", {"chunk": CHUNKS[0]})
+    with pytest.raises(requests.ConnectionError):
+        site.push(trans, objects(CHUNKS[0]), base=home)
+    assert until_answers(f"{home}/meta/version")
+    assert [told["status"] for told in site.files(trans)] == ["IN_PROGRESS"]
+    assert site.counters(database, "Object") == {(trans, CHUNKS[0], 0): 2}
+
+
 def until_answers(url):
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -794,3 +807,22 @@ def test_a_restart_of_everything_loses_nothing(site, database, only_here):
     assert [file["id"] for file in site.files(trans)] == [told["id"]]
     assert site.place(trans, CHUNKS[0])
     assert site.end(trans)["success"]
+
+
+def test_one_command_starts_it_and_down_leaves_nothing(only_here, tmp_path):
+    env = {**os.environ, "DBB_SANDBOX_DIR": str(tmp_path / "sandbox")}
+
+    def run(*words):
+        command = [str(only_here.layout.root / "sandbox"), *words]
+        return subprocess.run(command, check=True, env=env, capture_output=True, text=True).stdout
+
+    told = run("qserv")
+    try:
+        url = re.search(r"Controller +(\S+)", told)[1]
+        assert requests.get(f"{url}/meta/version", timeout=10).json()["version"] == VERSION
+        assert "qserv-contract" in run("status")
+    finally:
+        run("down")
+    assert list((tmp_path / "sandbox" / "run").glob("*.json")) == []
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=2)
