@@ -85,7 +85,8 @@ class MariaDb(Service):
             *self._server(),
             f"--port={self.port()}",
             "--bind-address=127.0.0.1",
-            f"--socket={folder}/socket" if len(str(folder)) < 90 else "--socket=",
+            # In the data folder and named from there: the path of a socket may have 107 bytes only.
+            "--socket=socket",
             f"--pid-file={folder}/pid",
             f"--init-file={folder}/users.sql",
             "--skip-name-resolve",

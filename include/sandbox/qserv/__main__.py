@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,8 @@ class Supervisor:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             try:
                 serve()
+            except Exception:  # noqa: BLE001 - a fork must not return into the supervisor
+                traceback.print_exc()
             finally:
                 os._exit(0)
         self.children[pid] = serve
