@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pymysql
-
 from sandbox.allotted import Allotted
 from sandbox.environments import find_program
 from sandbox.errors import SandboxError
@@ -42,8 +40,10 @@ class MariaDb(Service):
         """Give host and port."""
         return f"127.0.0.1:{self.port()}"
 
-    def connect(self, **more: Any) -> pymysql.Connection[Any]:
+    def connect(self, **more: Any) -> Any:
         """Open a connection that may do everything."""
+        import pymysql  # noqa: PLC0415 - `./sandbox setup` runs where it is not installed yet
+
         return pymysql.connect(**self.arguments(_OWNER), **{"autocommit": True, **more})
 
     def arguments(self, user: str) -> dict[str, Any]:
@@ -85,7 +85,8 @@ class MariaDb(Service):
             *self._server(),
             f"--port={self.port()}",
             "--bind-address=127.0.0.1",
-            f"--socket={folder}/socket" if len(str(folder)) < 90 else "--socket=",
+            # In the data folder and named from there: the path of a socket may have 107 bytes only.
+            "--socket=socket",
             f"--pid-file={folder}/pid",
             f"--init-file={folder}/users.sql",
             "--skip-name-resolve",
@@ -97,6 +98,8 @@ class MariaDb(Service):
 
     def is_ready(self) -> bool:
         """Log in."""
+        import pymysql  # noqa: PLC0415 - as above
+
         try:
             self.connect(connect_timeout=2).close()
         except (pymysql.MySQLError, OSError):

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,7 +51,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._stop)
         self._fork(self._controller)
         for place in self.places:
-            self._fork(lambda place=place: self._worker(place))
+            self._fork(partial(self._worker, place))
         while True:
             pid, _ = os.wait()
             again = self.children.pop(pid, None)
@@ -64,6 +66,8 @@ class Supervisor:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             try:
                 serve()
+            except Exception:  # noqa: BLE001 - a fork must not return into the supervisor
+                traceback.print_exc()
             finally:
                 os._exit(0)
         self.children[pid] = serve

@@ -209,12 +209,12 @@ class Catalogs:
             " ON c.name = r.catalog WHERE c.family = %s AND r.chunk = %s",
             family, chunk,
         )  # fmt: skip
-        among = {row["worker"] for row in rows} or {place.worker for place in self.places}
+        among: set[str] = {row["worker"] for row in rows} or {place.worker for place in self.places}
         rows = self.state.all(
             f"SELECT worker, COUNT(*) AS num FROM `{STATE}`.replica GROUP BY worker"
         )
         load = {row["worker"]: row["num"] for row in rows}
-        return min(sorted(among), key=lambda worker: load.get(worker, 0))
+        return min(sorted(among), key=lambda worker: int(load.get(worker, 0)))
 
 
 def _described_table(call: Call, catalog: str, name: str) -> Answer:

@@ -78,7 +78,10 @@ class Contributions:
 
     def unfit(self, info: Answer) -> str | None:
         """Say why the transaction, the database or the table takes no rows; `None` when it does."""
-        row = self.state.select("trans", id=info["transaction_id"])[0]
+        rows = self.state.select("trans", id=info["transaction_id"])
+        if not rows:
+            return f"transactionId={info['transaction_id']} is gone"
+        row = rows[0]
         if self.catalogs.database(row["catalog"])["is_published"]:
             return f"database '{row['catalog']}' is already published."
         if self.catalogs.table(row["catalog"], info["table"])["is_published"]:

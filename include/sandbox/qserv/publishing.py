@@ -149,25 +149,46 @@ class Publishing:
     def _count(
         self, catalog: str, table: Answer, *, both: bool, is_forced: bool, chunks: bool = True
     ) -> None:
+        """Count by transaction; what was kept of transactions that have no rows now stays kept."""
         name = table["name"]
-        sources = [(0, 0, at_worker(self.catalogs.places[0].worker, catalog, name))]
-        if table["is_partitioned"]:
-            wanted = [kind for kind, is_wanted in ((0, chunks), (1, both)) if is_wanted]
-            sources = [
-                (chunk, kind, at_worker(worker, catalog, chunk_tables(name, chunk)[kind]))
-                for chunk, worker in sorted(self.catalogs.chunks(catalog).items())
-                for kind in wanted
-            ]
+        kinds = [kind for kind, is_wanted in ((0, chunks), (1, both)) if is_wanted]
         verb = "REPLACE" if is_forced else "INSERT IGNORE"
-        for chunk, kind, source in sources:
+        for (chunk, kind), sources in self._sources(catalog, table, kinds).items():
             try:
-                self.state.run(
-                    f"{verb} INTO `{STATE}`.row_count SELECT '{catalog}', '{name}', qserv_trans_id,"
-                    f" {chunk}, {kind}, COUNT(*), {now_ms()} FROM {source} GROUP BY qserv_trans_id"
-                )
+                counts = [self._counts(source) for source in sources]
             except pymysql.MySQLError as error:
                 if error.args[0] != _NO_SUCH_TABLE:  # a chunk into which nothing was loaded
                     raise
+                continue
+            if any(each != counts[0] for each in counts):
+                reason = f"row counts of the replicas of '{name}' don't match"
+                raise Refused("Table rows scanning/deployment failed.", {"error": reason})
+            for trans, num_rows in counts[0].items():
+                self.state.run(
+                    f"{verb} INTO `{STATE}`.row_count VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                    catalog, name, trans, chunk, kind, num_rows, now_ms(),
+                )  # fmt: skip
+
+    def _sources(
+        self, catalog: str, table: Answer, kinds: list[int]
+    ) -> dict[tuple[int, int], list[str]]:
+        """Give the tables to count: by chunk and kind, or the replicas of a regular table."""
+        name = table["name"]
+        if not table["is_partitioned"]:
+            places = self.catalogs.places
+            return {(0, 0): [at_worker(place.worker, catalog, name) for place in places]}
+        return {
+            (chunk, kind): [at_worker(worker, catalog, chunk_tables(name, chunk)[kind])]
+            for chunk, worker in sorted(self.catalogs.chunks(catalog).items())
+            for kind in kinds
+        }
+
+    def _counts(self, source: str) -> dict[int, int]:
+        """Count the rows of each transaction; of an empty table tell that transaction 0 has none."""
+        rows = self.state.all(
+            f"SELECT qserv_trans_id AS trans, COUNT(*) AS num FROM {source} GROUP BY 1"
+        )
+        return {row["trans"]: row["num"] for row in rows} or {0: 0}
 
     def counters(self, call: Call) -> Answer:
         """Give the counters that were kept."""

@@ -81,7 +81,11 @@ class Transactions:
         database = self.catalogs.database(row["catalog"])
         has_index = False
         if is_abort:
-            self._drop_rows(database["name"], trans)
+            try:
+                self._drop_rows(database["name"], trans)
+            except pymysql.MySQLError:
+                self._move(trans, doing, failed)
+                raise
         elif database["auto_index"]:
             has_index = add_rows(self.catalogs, database["name"], trans)
         self._move(trans, doing, done, end_time=now_ms())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
+
+import pymysql
 
 from sandbox.qserv.api import Answer, Api, Call, Refused
 from sandbox.qserv.catalog import Catalogs, Place
@@ -62,6 +65,8 @@ class Queue:
                 self.loader.process(info)
             except (Refused, Cancelled):
                 pass  # it is written down in the contribution
+            except pymysql.MySQLError as error:
+                sys.stderr.write(f"contribution {info['id']} was left: {error}\n")
             finally:
                 with self._changed:
                     self._running[info["database"]] -= 1
@@ -69,7 +74,10 @@ class Queue:
 
     def _next(self) -> Answer | None:
         for info in self._waiting:
-            config = json.loads(self.catalogs.database(info["database"])["config"])
+            try:
+                config = json.loads(self.catalogs.database(info["database"])["config"])
+            except (Refused, pymysql.MySQLError):
+                continue  # deleted, or MariaDB is away for a while
             limit = int(config.get("ASYNC_PROC_LIMIT", 0)) or THREADS
             if self._running[info["database"]] < limit:
                 self._waiting.remove(info)
@@ -164,7 +172,7 @@ class Worker:
         table = self.contributions.catalogs.table(info["database"], info["table"])
         if any(len(row) != len(table["columns"]) - 1 for row in rows):
             error = "the row size in the request doesn't match the table schema"
-            self.contributions.fail(info, "READ_FAILED", error)
+            self.contributions.fail(info, "START_FAILED", error)
             raise Refused(error)
         lines = ("\t".join(map(_field, row)) + "\n" for row in rows)
         return self._done(info, "".join(lines).encode())
