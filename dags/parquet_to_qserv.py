@@ -28,13 +28,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, XComArg
 
 from dbb.operators import qserv
 from dbb.operators.task_defaults import task_defaults
 from dbb.tags import Tag
 
-defaults = {**task_defaults(priority=5, retries=5), "pool": "release"}
 with DAG(
     dag_id="parquet_to_qserv",
     description="Hand delivered Parquet over to an endpoint's Qserv as a queryable catalogue.",
@@ -43,7 +42,7 @@ with DAG(
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,
     max_active_runs=1,
-    default_args={**defaults, "endpoint": "{{ params.endpoint }}", "release": "{{ params.release }}"},
+    default_args={**task_defaults(priority=5, retries=5), "pool": "release"},
     params={
         "endpoint": Param("usdf", type="string", pattern=r"^[a-z][a-z0-9]{1,19}$"),
         "release": Param("dp1", type="string", pattern=r"^[a-z0-9_]{1,30}$"),
@@ -53,12 +52,12 @@ with DAG(
     tags=[Tag.PRODUCTS],
 ):
     plan = qserv.PlanHandoff(
-        task_id="plan_handoff", tables="{{ params.tables }}", dry_run="{{ params.dry_run }}"
+        task_id="plan_handoff", tables="{{ params.tables }}", plan_only="{{ params.dry_run }}"
     )
-    first = qserv.StageInput.partial(task_id="cut_directors").expand(source=plan.output["first"])
-    then = qserv.StageInput.partial(task_id="cut_their_children", trigger_rule="none_failed").expand(
-        source=plan.output["then"]
-    )
+    first = qserv.StageInput.partial(task_id="cut_directors").expand(source=XComArg(plan, "first"))
+    then = qserv.StageInput.partial(
+        task_id="cut_their_children", trigger_rule="none_failed"
+    ).expand(source=XComArg(plan, "then"))
     buckets = qserv.ListBuckets(task_id="list_buckets", trigger_rule="none_failed")
     write = qserv.WriteChunkFiles.partial(task_id="write_chunk_files").expand(part=buckets.output)
     register = qserv.RegisterCatalog(task_id="register_catalog")

@@ -27,8 +27,6 @@ from dbb.operators import qserv
 from dbb.operators.task_defaults import task_defaults
 from dbb.tags import Tag
 
-where = {"endpoint": "{{ params.endpoint }}", "release": "{{ params.release }}"}
-
 with DAG(
     dag_id="qserv_rollback",
     description="Take a release back from an endpoint's Qserv, after a person approved.",
@@ -44,11 +42,11 @@ with DAG(
     },
     tags=[Tag.PRODUCTS],
 ):
-    plan = qserv.PlanRollback(task_id="plan_rollback", **where)
-    ask = ApprovalOperator(
+    plan = qserv.PlanRollback(task_id="plan_rollback")
+    ask_a_person = ApprovalOperator(
         task_id="ask_a_person",
         subject="Delete this catalogue from Qserv?",
         body="{{ ti.xcom_pull(task_ids='plan_rollback') }}",
         response_timeout=dt.timedelta(days=1),
     )
-    plan >> ask >> qserv.RollBack(task_id="roll_back", **where)
+    plan >> ask_a_person >> qserv.RollBack(task_id="roll_back")

@@ -627,7 +627,9 @@ class QservStuck(OverBudget):
     """Report a transaction that does not end, or was tried too often."""
 
     code = "qserv-stuck"
-    next_action = "`dbb qserv status` shows its contributions; end it by hand, then `dbb qserv resume`."
+    next_action = (
+        "`dbb qserv status` shows its contributions; end it by hand, then `dbb qserv resume`."
+    )
 
     @classmethod
     def for_transaction(cls, table: str, batch: int, reason: str) -> Self:

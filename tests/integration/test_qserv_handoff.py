@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import time
 import uuid
 import warnings
@@ -96,14 +96,14 @@ def plant(contract, kind, times=1, match=None, **more):
 def keys(contract, handoff, table="Object", column="objectId"):
     """Count each key of a published table."""
     with pymysql.connect(**contract.czar()) as connection, connection.cursor() as cursor:
-        cursor.execute(f"select {column} from `{handoff.plan.database}`.`{table}`")
+        cursor.execute(f"select {column} from `{handoff.plan.database}`.`{table}`")  # noqa: S608
         return Counter(row[0] for row in cursor.fetchall())
 
 
 def test_a_release_becomes_a_published_catalogue(contract, handoff, inputs):
     hand_over(handoff, *inputs, wait)
     assert keys(contract, handoff) == Counter(range(400))
-    assert keys(contract, handoff, "ForcedSource") == Counter({each: 3 for each in range(400)})
+    assert keys(contract, handoff, "ForcedSource") == Counter(dict.fromkeys(range(400), 3))
     assert keys(contract, handoff, "Visit", "visit") == Counter(range(7))
     assert handoff.records.find("tiny", handoff.row.endpoint).stage is Stage.VERIFIED
     checks = handoff.records.checks(handoff.name)
@@ -158,7 +158,7 @@ def test_whatever_is_lost_every_row_is_there_once(contract, handoff, inputs, fau
             continue
     finish(handoff)
     assert keys(contract, handoff) == Counter(range(400))
-    assert keys(contract, handoff, "ForcedSource") == Counter({each: 3 for each in range(400)})
+    assert keys(contract, handoff, "ForcedSource") == Counter(dict.fromkeys(range(400), 3))
 
 
 def test_a_warning_stops_the_commit(contract, handoff, inputs):
@@ -166,7 +166,9 @@ def test_a_warning_stops_the_commit(contract, handoff, inputs):
     plant(contract, "warn", match={"table": "Object"})
     with pytest.raises(LoadRefused, match="warnings"):
         load_all(handoff, wait)
-    states = {each.state for each in handoff.records.attempts(handoff.name) if each.table == "Object"}
+    states = {
+        each.state for each in handoff.records.attempts(handoff.name) if each.table == "Object"
+    }
     assert "aborted" in states
 
 
@@ -183,7 +185,7 @@ def test_a_file_that_is_gone_is_given_up_after_three_attempts(handoff, inputs, t
     prepare(handoff, *inputs)
     (file, *_) = handoff.records.files(handoff.name, "Object", 0)
     (tmp_path / "staging" / file.path).unlink()
-    with pytest.raises(QservStuck, match="could not be read|READ_FAILED"):
+    with pytest.raises(QservStuck, match=r"could not be read|READ_FAILED"):
         load_batch(handoff, "Object", 0, wait)
 
 
@@ -224,7 +226,9 @@ def test_a_rollback_takes_everything_back_and_it_can_begin_again(contract, hando
     assert keys(contract, handoff) == Counter(range(400))
 
 
-@pytest.mark.parametrize(("version", "is_known"), [(36, False), (37, True), (48, True), (56, False)])
+@pytest.mark.parametrize(
+    ("version", "is_known"), [(36, False), (37, True), (48, True), (56, False)]
+)
 def test_the_version_is_negotiated(contract, handoff, inputs, version, is_known):
     plant(contract, "version", times=1_000_000, version=version)
     if is_known:
@@ -235,28 +239,22 @@ def test_the_version_is_negotiated(contract, handoff, inputs, version, is_known)
             preflight(handoff)
 
 
-def test_a_family_of_another_overlap_is_refused(contract, handoff, client):
-    other = functools.partial(make_handoff, records=handoff.records, staging=handoff.workshop.folder)
-    import dataclasses
-
+def test_a_family_of_another_overlap_is_refused(handoff, client):
     layout = dataclasses.replace(handoff.plan.layout, overlap_deg="0.02", stripes=86)
-    odd = dataclasses.replace(handoff.plan, database=f"odd{uuid.uuid4().hex[:6]}", layout=layout)
-    client.register_database(odd)
-    assert other is not None
-    ours = dataclasses.replace(handoff.plan, layout=dataclasses.replace(layout, overlap_deg="0.01667"))
+    database = f"odd{uuid.uuid4().hex[:6]}"
+    client.register_database(dataclasses.replace(handoff.plan, database=database, layout=layout))
+    ours = dataclasses.replace(layout, overlap_deg="0.01667")
+    plan = dataclasses.replace(handoff.plan, layout=ours)
     with pytest.raises(QservUnfit, match=r"overlap of 0\.02"):
-        preflight(dataclasses.replace(handoff, plan=ours))
+        preflight(dataclasses.replace(handoff, plan=plan))
 
 
-def test_a_table_with_other_columns_is_refused(handoff, inputs, client):
+def test_a_table_with_other_columns_is_refused(handoff, inputs):
     prepare(handoff, *inputs)
-    import dataclasses
 
     table = handoff.plan.table("Visit")
     changed = dataclasses.replace(table, columns=table.columns[:1])
-    plan = dataclasses.replace(
-        handoff.plan, tables=(*handoff.plan.tables[:2], changed)
-    )
+    plan = dataclasses.replace(handoff.plan, tables=(*handoff.plan.tables[:2], changed))
     with pytest.raises(QservUnfit, match="other columns"):
         register_catalog(dataclasses.replace(handoff, plan=plan))
 

@@ -30,7 +30,9 @@ TRANSACTIONS = 2
 
 def make_plan(database: str):
     tables = (
-        dataclasses.replace(OBJECT, rule=dataclasses.replace(OBJECT.rule, transactions=TRANSACTIONS)),
+        dataclasses.replace(
+            OBJECT, rule=dataclasses.replace(OBJECT.rule, transactions=TRANSACTIONS)
+        ),
         FORCED,
         VISIT,
     )

@@ -56,6 +56,8 @@ def objects(rows=4000, seed=1, first=0):
             "flux": rng.normal(10, 3, rows).astype(np.float32),
             "is_star": rng.integers(0, 2, rows).astype(bool),
             "name": [f"obj {each}" for each in range(rows)],
-            "seen": pa.array([1_700_000_000_123_456_789 + each for each in range(rows)], pa.timestamp("ns")),
+            "seen": pa.array(
+                [1_700_000_000_123_456_789 + each for each in range(rows)], pa.timestamp("ns")
+            ),
         }
     )

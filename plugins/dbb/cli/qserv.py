@@ -65,9 +65,7 @@ def _plan(context: Context, given: argparse.Namespace, handoff: Handoff) -> Exit
 
     overlay, plan = make_plan(context.settings.include / "qserv", given.release)
     told = steps.preflight(handoff)
-    ready = steps.prepare_inputs(
-        handoff, context.backbone, overlay, set(given.table), dry_run=True
-    )
+    ready = steps.prepare_inputs(handoff, context.backbone, overlay, set(given.table), dry_run=True)
     context.output.document({**to_json(plan), "server": told, "inputs": len(ready)})
     counts = {table.name: 0 for table in plan.tables}
     for row, _ in ready:

@@ -35,7 +35,7 @@ def preflight(handoff: Handoff) -> dict[str, Any]:
         published or was made by somebody else.
     """
     server, plan = handoff.server, handoff.plan
-    told = {"api_version": server.version(), "workers": server.workers()}
+    told: dict[str, Any] = {"api_version": server.version(), "workers": server.workers()}
     if not told["workers"]:
         raise QservUnfit.for_reason(plan.database, "No worker takes rows")
     for family in server.families():
@@ -57,7 +57,12 @@ def preflight(handoff: Handoff) -> dict[str, Any]:
 
 
 def prepare_inputs(
-    handoff: Handoff, backbone: Backbone, overlay: Overlay, tables: set[str], *, dry_run: bool = False
+    handoff: Handoff,
+    backbone: Backbone,
+    overlay: Overlay,
+    tables: set[str],
+    *,
+    dry_run: bool = False,
 ) -> list[tuple[InputRow, str]]:
     """Find, re-read and judge what is handed over; give each file and its path.
 
@@ -84,9 +89,12 @@ def prepare_inputs(
     return ready
 
 
-def order_inputs(handoff: Handoff, inputs: Iterable[InputRow]) -> tuple[list[InputRow], list[InputRow]]:
+def order_inputs(
+    handoff: Handoff, inputs: Iterable[InputRow]
+) -> tuple[list[InputRow], list[InputRow]]:
     """Part the inputs into those that are staged first (directors) and those that need them."""
-    first, then = [], []
+    first: list[InputRow] = []
+    then: list[InputRow] = []
     for each in inputs:
         kind = handoff.plan.table(each.table).rule.kind
         (first if kind in (TableKind.DIRECTOR, TableKind.REGULAR) else then).append(each)
@@ -200,7 +208,9 @@ def reconcile_rows(handoff: Handoff) -> list[Check]:
     }
     missing = [key for key in records.batches(name) if key not in committed]
     if missing:
-        raise LoadRefused.for_difference(name, f"{len(missing)} batches are not committed: {missing[:3]}")
+        raise LoadRefused.for_difference(
+            name, f"{len(missing)} batches are not committed: {missing[:3]}"
+        )
     checks = []
     for table in sorted({table for table, _ in committed}):
         expected: dict[tuple[int, int, bool], int] = defaultdict(int)
@@ -275,7 +285,14 @@ def verify_published(handoff: Handoff) -> list[Check]:
         wanted = handoff.workshop.statistics(table)
         number, found = handoff.czar.statistics(handoff.plan.database, table.name, sorted(wanted))
         checks.append(
-            Check(table.name, "sql", "rows", str(rows[table.name]), str(number), rows[table.name] == number)
+            Check(
+                table.name,
+                "sql",
+                "rows",
+                str(rows[table.name]),
+                str(number),
+                rows[table.name] == number,
+            )
         )
         for column in sorted(wanted):
             checks += _compare(table.name, column, wanted[column], found[column])
@@ -304,7 +321,9 @@ def roll_back(handoff: Handoff) -> None:
         if attempt.state in ("intended", "started"):
             handoff.records.note_attempt(
                 handoff.name,
-                type(attempt)(attempt.table, attempt.batch, attempt.number, attempt.transaction, "aborted"),
+                type(attempt)(
+                    attempt.table, attempt.batch, attempt.number, attempt.transaction, "aborted"
+                ),
             )
     handoff.workshop.clear()
     handoff.records.forget(handoff.name)
@@ -327,7 +346,10 @@ def _is_past(handoff: Handoff, stage: Stage) -> bool:
 
 
 def _check_rows(table: TablePlan, files: Sequence[ChunkFile], inputs: Sequence[InputRow]) -> None:
-    for is_overlap, wanted in ((False, sum(i.kept for i in inputs)), (True, sum(i.overlap for i in inputs))):
+    for is_overlap, wanted in (
+        (False, sum(i.kept for i in inputs)),
+        (True, sum(i.overlap for i in inputs)),
+    ):
         found = sum(file.rows for file in files if file.is_overlap is is_overlap)
         if found != wanted:
             kind = "overlap rows" if is_overlap else "rows"
@@ -336,12 +358,16 @@ def _check_rows(table: TablePlan, files: Sequence[ChunkFile], inputs: Sequence[I
             )
     unstaged = [each.name for each in inputs if not each.is_staged]
     if unstaged:
-        raise CatalogUnfit.for_problems(table.name, [f"{len(unstaged)} inputs are not staged: {unstaged[0]}"])
+        raise CatalogUnfit.for_problems(
+            table.name, [f"{len(unstaged)} inputs are not staged: {unstaged[0]}"]
+        )
     for each in inputs:
         if table.rule.kind is not TableKind.REF_MATCH and each.rows != each.kept + each.quarantined:
             raise CatalogUnfit.for_problems(
                 table.name,
-                [f"{each.name}: of {each.rows} rows {each.kept} are kept, {each.quarantined} put aside"],
+                [
+                    f"{each.name}: of {each.rows} rows {each.kept} are kept, {each.quarantined} put aside"
+                ],
             )
 
 
@@ -350,7 +376,12 @@ def _compare(
 ) -> list[Check]:
     checks = [
         Check(
-            table, "sql", f"{column} nulls", str(wanted.nulls), str(found.nulls), wanted.nulls == found.nulls
+            table,
+            "sql",
+            f"{column} nulls",
+            str(wanted.nulls),
+            str(found.nulls),
+            wanted.nulls == found.nulls,
         )
     ]
     for what in ("least", "most", "total"):

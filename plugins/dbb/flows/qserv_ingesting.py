@@ -84,7 +84,9 @@ def gate(
     found
         The contributions for each such pair.
     """
-    against = [f"{key} at {worker} is not expected" for key, worker in found.keys() - expected.keys()]
+    against = [
+        f"{key} at {worker} is not expected" for key, worker in found.keys() - expected.keys()
+    ]
     for (key, worker), file in expected.items():
         made = found.get((key, worker), ())
         where = f"{key[0]} chunk {key[1]}{' overlap' if key[2] else ''} at {worker}"
@@ -211,7 +213,7 @@ def _beyond_repair(
     """Say why a transaction cannot become right any more; empty if it can."""
     strange = found.keys() - set(expected)
     if strange:
-        return f"a file is there that was not sent: {sorted(strange)[0]}"
+        return f"a file is there that was not sent: {min(strange)}"
     for (key, worker), made in found.items():
         where = f"{key[0]} chunk {key[1]} at {worker}"
         if len(made) > 1:
@@ -233,7 +235,8 @@ def _settle(
         return Progress.WAITING
     if transaction.context and transaction.context.get("files_sha256") != files_digest(files):
         raise LoadRefused.for_difference(
-            f"{table} batch {batch}", "Other files than these are committed; roll the catalogue back"
+            f"{table} batch {batch}",
+            "Other files than these are committed; roll the catalogue back",
         )
     _note(handoff, _attempt(handoff, table, batch, transaction, "committed"))
     return Progress.COMMITTED
@@ -249,9 +252,7 @@ def _places(
     return {0: handoff.server.regular_locations(transaction)}
 
 
-def _abort(
-    handoff: Handoff, table: str, batch: int, transaction: Transaction, reason: str
-) -> bool:
+def _abort(handoff: Handoff, table: str, batch: int, transaction: Transaction, reason: str) -> bool:
     """Abort a transaction when nothing of it is in work any more; tell whether it was.
 
     What is being loaded while its transaction is aborted may stay in the table: so the workers drop
@@ -283,7 +284,9 @@ def _check_attempts(handoff: Handoff, table: str, batch: int, reason: str) -> No
         if (each.table, each.batch) == (table, batch)
     ]
     if len(tried) >= MOST_ATTEMPTS:
-        raise QservStuck.for_transaction(table, batch, f"{len(tried)} attempts failed, last: {reason}")
+        raise QservStuck.for_transaction(
+            table, batch, f"{len(tried)} attempts failed, last: {reason}"
+        )
 
 
 def _attempt(
@@ -292,7 +295,11 @@ def _attempt(
     number = transaction.context.get("attempt", 0)
     known = {each.transaction: each.number for each in handoff.records.attempts(handoff.name)}
     return Attempt(
-        table, batch, known.get(transaction.id, int(str(number)) if number else 1), transaction.id, state
+        table,
+        batch,
+        known.get(transaction.id, int(str(number)) if number else 1),
+        transaction.id,
+        state,
     )
 
 

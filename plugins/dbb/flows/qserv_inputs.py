@@ -6,6 +6,7 @@ dataset of the table's dataset type in a run of the release, or a file in a fold
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -100,7 +101,7 @@ def table_of(file: ParcelFile, overlay: Overlay) -> str:
         return ""
     release = overlay.release.lower()
     folders = path.parent.parts
-    pairs = {(one.lower(), other) for one, other in zip(folders, folders[1:], strict=False)}
+    pairs = {(one.lower(), other) for one, other in itertools.pairwise(folders)}
     for table, rule in overlay.tables.items():
         if (release, table) in pairs:
             return table

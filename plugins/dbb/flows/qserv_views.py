@@ -17,7 +17,6 @@ from dbb.model.qserv import (
     Transaction,
     TransactionState,
 )
-
 from dbb.ports import Store
 
 

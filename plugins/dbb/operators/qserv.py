@@ -42,7 +42,13 @@ class HandoffOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("endpoint", "release")
 
-    def __init__(self, *, endpoint: str, release: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        endpoint: str = "{{ params.endpoint }}",
+        release: str = "{{ params.release }}",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.endpoint = endpoint
         self.release = release
@@ -62,19 +68,19 @@ class PlanHandoff(HandoffOperator):
     ----------
     tables
         A template: names of tables with blanks between, empty for all.
-    dry_run
+    plan_only
         A template: ``True`` to end here.
     """
 
-    template_fields: Sequence[str] = ("endpoint", "release", "tables", "dry_run")
+    template_fields: Sequence[str] = ("endpoint", "release", "tables", "plan_only")
 
-    def __init__(self, *, tables: str, dry_run: str, **kwargs: Any) -> None:
+    def __init__(self, *, tables: str, plan_only: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tables = tables
-        self.dry_run = dry_run
+        self.plan_only = plan_only
 
-    def execute(self, context: Context) -> dict[str, list[dict[str, Any]]]:
-        """Give the inputs: those that are staged first, and those that need them."""
+    def execute(self, context: Context) -> None:
+        """Leave the inputs: those that are cut first, and those that need them."""
         from dbb.hooks.qserv.opening import make_plan  # noqa: PLC0415 - a slow import
 
         handoff = self.open(context)
@@ -85,7 +91,7 @@ class PlanHandoff(HandoffOperator):
                 "action=drift table=%s added=%d removed=%d retyped=%d",
                 drift.table, len(drift.added), len(drift.removed), len(drift.retyped),
             )  # fmt: skip
-        is_dry = self.dry_run == "True"
+        is_dry = self.plan_only == "True"
         ready = steps.prepare_inputs(
             handoff, open_for_run(context), overlay, set(self.tables.split()), dry_run=is_dry
         )
@@ -99,7 +105,8 @@ class PlanHandoff(HandoffOperator):
             kind = plan.table(row.table).rule.kind
             turn = "first" if kind in (TableKind.DIRECTOR, TableKind.REGULAR) else "then"
             given[turn].append({"table": row.table, "sha256": row.sha256, "path": path})
-        return given
+        for turn, some in given.items():
+            context["ti"].xcom_push(key=turn, value=some)
 
 
 class StageInput(HandoffOperator):
@@ -127,7 +134,9 @@ class StageInput(HandoffOperator):
         handoff = self.open(context)
         key = (self.source["table"], self.source["sha256"])
         row: InputRow = next(
-            each for each in handoff.records.inputs(handoff.name) if (each.table, each.sha256) == key
+            each
+            for each in handoff.records.inputs(handoff.name)
+            if (each.table, each.sha256) == key
         )
         steps.stage_inputs(handoff, [row], {row.sha256: self.source["path"]})
 

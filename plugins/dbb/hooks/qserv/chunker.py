@@ -132,7 +132,9 @@ class Chunker:
         low = np.clip(ring * self._height - 90.0, -90.0, 90.0)
         high = np.clip((ring + 1) * self._height - 90.0, -90.0, 90.0)
         found = [
-            self._in_neighbour(ra, ring, np.flatnonzero((ring > 0) & (dec < low + self._overlap)), -1),
+            self._in_neighbour(
+                ra, ring, np.flatnonzero((ring > 0) & (dec < low + self._overlap)), -1
+            ),
             self._in_neighbour(
                 ra, ring, np.flatnonzero((ring < last) & (dec >= high - self._overlap)), 1
             ),

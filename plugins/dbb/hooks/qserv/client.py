@@ -33,7 +33,7 @@ LONG_TIMEOUT_S = 8 * 3600
 CHARSET = "utf8mb4"
 """Of the files; Qserv's own default would read UTF-8 as Latin 1."""
 MAX_RETRIES = 2
-_DIALECT = {
+_DIALECT: dict[str, Any] = {
     "fields_terminated_by": "\t",
     "fields_enclosed_by": "\0",
     "fields_escaped_by": "\\",
@@ -58,7 +58,12 @@ class QservClient:
     """
 
     def __init__(
-        self, url: str, auth_key: str, admin_auth_key: str = "", ca: str = "", patience_s: float = LONG_TIMEOUT_S
+        self,
+        url: str,
+        auth_key: str,
+        admin_auth_key: str = "",
+        ca: str = "",
+        patience_s: float = LONG_TIMEOUT_S,
     ) -> None:
         self._patience_s = patience_s
         self.url = url.rstrip("/")
@@ -158,7 +163,9 @@ class QservClient:
             )["locations"]
         else:
             found = [
-                self._change("POST", "/ingest/chunk", transaction_id=transaction, chunk=chunk)["location"]
+                self._change("POST", "/ingest/chunk", transaction_id=transaction, chunk=chunk)[
+                    "location"
+                ]
                 for chunk in chunks
             ]
         return [self._location(each, int(each["chunk"])) for each in found]
@@ -196,7 +203,9 @@ class QservClient:
 
     def end(self, transaction: int, *, abort: bool) -> None:
         """Commit or abort. Who gets no answer reads what it has become; it is never sent again."""
-        self._change("PUT", f"/ingest/trans/{transaction}?abort={int(abort)}", timeout_s=self._patience_s)
+        self._change(
+            "PUT", f"/ingest/trans/{transaction}?abort={int(abort)}", timeout_s=self._patience_s
+        )
 
     # -- after the transactions ------------------------------------------------------------------------
 
@@ -278,8 +287,13 @@ class QservClient:
 
     def delete_database(self, database: str) -> None:
         """Delete a database with its rows; one that is published needs the administrator's key."""
-        key = {"admin_auth_key": self._admin_auth_key} if self._admin_auth_key else {}
-        self._change("DELETE", f"/ingest/database/{database}", timeout_s=self._patience_s, **key)
+        path = f"/ingest/database/{database}"
+        if self._admin_auth_key:
+            self._change(
+                "DELETE", path, timeout_s=self._patience_s, admin_auth_key=self._admin_auth_key
+            )
+        else:
+            self._change("DELETE", path, timeout_s=self._patience_s)
 
     # -- the wire ----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pymysql
 
@@ -22,7 +23,12 @@ class QservCzar:
     """
 
     def __init__(self, host: str, port: int, user: str, password: str = "") -> None:
-        self._login = {"host": host, "port": port, "user": user, "password": password}
+        self._login: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "user": user,
+            "password": password,
+        }
 
     def statistics(
         self, database: str, table: str, columns: Sequence[str]
@@ -34,14 +40,17 @@ class QservCzar:
             parts += [f"count(`{name}`)", f"min({value})", f"max({value})", f"sum({value})"]
         query = f"select {', '.join(parts)} from `{database}`.`{table}`"  # noqa: S608 - columns of the schema
         try:
-            with pymysql.connect(**self._login, connect_timeout=10) as connection:  # type: ignore[call-overload]
-                with connection.cursor() as cursor:
-                    cursor.execute(query)
-                    row = cursor.fetchone()
+            with (
+                pymysql.connect(**self._login, connect_timeout=10) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(query)
+                row = cursor.fetchone()
         except pymysql.MySQLError as error:
             if error.args and error.args[0] in _CONNECTION_ERRORS:
                 raise QservUnavailable.for_cause(f"{database}.{table}", error) from error
             raise QservRefused.for_answer(f"SQL on {database}.{table}", error) from error
+        assert row is not None  # noqa: S101 - an aggregate has a row
         rows = int(row[0])
         found = {}
         for place, name in enumerate(columns):

@@ -63,11 +63,26 @@ def _numbers(table: TablePlan) -> Iterator[tuple[str, str, float, float]]:
         yield f"{key}: rows without it", f'count(*) - count("{key}")', 0, 0
     if keys:
         columns = ", ".join(f'"{key}"' for key in keys)
-        yield f"{', '.join(keys)}: rows that come again", f"count(*) - count(distinct ({columns}))", 0, 0
+        yield (
+            f"{', '.join(keys)}: rows that come again",
+            f"count(*) - count(distinct ({columns}))",
+            0,
+            0,
+        )
     if rule.kind is TableKind.DIRECTOR and rule.on_bad_position is OnBadPosition.FAIL:
         on_sky = f'"{rule.ra}" >= 0 and "{rule.ra}" < 360 and "{rule.dec}" between -90 and 90'
-        yield "rows that are not on the sky", f"count(*) filter (not coalesce({on_sky}, false))", 0, 0
+        yield (
+            "rows that are not on the sky",
+            f"count(*) filter (not coalesce({on_sky}, false))",
+            0,
+            0,
+        )
     for column, (low, high) in rule.ranges.items():
         finite = f'min("{column}") filter (isfinite("{column}"::double))'
         yield f"{column}: least", f"coalesce({finite}, {low})", float(low), float(high)
-        yield f"{column}: most", f"coalesce({finite.replace('min', 'max', 1)}, {low})", float(low), float(high)
+        yield (
+            f"{column}: most",
+            f"coalesce({finite.replace('min', 'max', 1)}, {low})",
+            float(low),
+            float(high),
+        )

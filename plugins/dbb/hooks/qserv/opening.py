@@ -20,7 +20,9 @@ from dbb.settings import Settings
 def make_plan(folder: Path, release: str) -> tuple[Overlay, ReleasePlan]:
     """Plan a release; reading its schema takes a second."""
     overlay = load_overlay(folder, release)
-    previous = load_schema(load_overlay(folder, overlay.previous).schema) if overlay.previous else None
+    previous = (
+        load_schema(load_overlay(folder, overlay.previous).schema) if overlay.previous else None
+    )
     return overlay, plan_release(overlay, load_schema(overlay.schema), previous)
 
 
@@ -58,7 +60,9 @@ def open_handoff(
             patience_s,
         ),
         records=records,
-        workshop=StagingFolder(folder, f"{served.rstrip('/')}/{release}" if served else folder.as_uri()),
+        workshop=StagingFolder(
+            folder, f"{served.rstrip('/')}/{release}" if served else folder.as_uri()
+        ),
         czar=_czar(settings.environment.get(f"DBB_QSERV_SQL_{end}", "")),
     )
 

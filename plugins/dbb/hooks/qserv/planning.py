@@ -137,7 +137,9 @@ def check_footer(table: TablePlan, name: str, footer: pa.Schema) -> list[str]:
         for each in wanted
         if each not in found and each not in table.rule.optional
     ]
-    problems += [f"{name}: column {each} is not in the schema" for each in found if each not in wanted]
+    problems += [
+        f"{name}: column {each} is not in the schema" for each in found if each not in wanted
+    ]
     for each, column in wanted.items():
         if each in found and (reason := _misfit(found[each].type, column, table.rule)):
             problems.append(f"{name}: column {each} {reason}")
@@ -156,7 +158,9 @@ def read_footer(path: str) -> tuple[pa.Schema, int]:
         with pq.ParquetFile(path) as file:
             return file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowInvalid, OSError) as error:
-        raise CatalogUnfit.for_problems(Path(path).name, [f"it is no Parquet file: {error}"]) from None
+        raise CatalogUnfit.for_problems(
+            Path(path).name, [f"it is no Parquet file: {error}"]
+        ) from None
 
 
 def to_json(plan: ReleasePlan) -> dict[str, Any]:
@@ -209,17 +213,24 @@ def _definition(column: Column) -> str:
     return f"{column.type} NOT NULL" if column.not_null else column.type
 
 
+_NEEDED: dict[TableKind, tuple[str, ...]] = {
+    TableKind.DIRECTOR: ("key", "ra", "dec"),
+    TableKind.CHILD: ("director", "director_key"),
+    TableKind.REF_MATCH: (
+        "director",
+        "director_key",
+        "director2",
+        "director_key2",
+        "ang_sep_arcsec",
+    ),
+    TableKind.REGULAR: (),
+}
+"""What a rule must say, by the kind of table."""
+
+
 def _check_rule(table: TablePlan, overlay: Overlay) -> Iterator[str]:
     rule = table.rule
-    needed: dict[TableKind, tuple[str, ...]] = {
-        TableKind.DIRECTOR: ("key", "ra", "dec"),
-        TableKind.CHILD: ("director", "director_key"),
-        TableKind.REF_MATCH: (
-            "director", "director_key", "director2", "director_key2", "ang_sep_arcsec",
-        ),
-        TableKind.REGULAR: (),
-    }  # fmt: skip
-    for name in needed[rule.kind]:
+    for name in _NEEDED[rule.kind]:
         if not getattr(rule, name):
             yield f"a {rule.kind} table needs {name}"
     names = (rule.key, rule.ra, rule.dec, rule.director_key, rule.director_key2)
@@ -230,17 +241,21 @@ def _check_rule(table: TablePlan, overlay: Overlay) -> Iterator[str]:
         other = overlay.tables.get(name)
         if other is None or other.kind is not TableKind.DIRECTOR:
             yield f"{name} is no director of this release"
-    if len(overlay.database) + len(table.name) > MAX_TABLE_NAME:
-        yield f"database and table have more than {MAX_TABLE_NAME} characters"
-    for column in table.columns:
-        if column.name in QSERV_COLUMNS or column.name == "qserv_trans_id":
-            yield f"column {column.name} is Qserv's own"
-        if column.type == "TEXT" and rule.kind is TableKind.DIRECTOR:
-            yield f"column {column.name} is text without a length, which no director may have"
     if rule.ang_sep_arcsec and not 0 < float(rule.ang_sep_arcsec) / 3600 <= overlay.layout.overlap:
         yield "ang_sep_arcsec is larger than the overlap"
     if not 1 <= rule.transactions <= 100:
         yield "transactions is not 1 to 100"
+    yield from _beyond_qserv(table, overlay.database)
+
+
+def _beyond_qserv(table: TablePlan, database: str) -> Iterator[str]:
+    if len(database) + len(table.name) > MAX_TABLE_NAME:
+        yield f"database and table have more than {MAX_TABLE_NAME} characters"
+    for column in table.columns:
+        if column.name in (*QSERV_COLUMNS, "qserv_trans_id"):
+            yield f"column {column.name} is Qserv's own"
+        if column.type == "TEXT" and table.rule.kind is TableKind.DIRECTOR:
+            yield f"column {column.name} is text without a length, which no director may have"
 
 
 def _drift(schema: Schema, previous: Schema) -> Iterator[Drift]:

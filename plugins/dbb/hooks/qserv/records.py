@@ -148,14 +148,23 @@ class SqlQserv:
         """Read the chunk files of a batch."""
         return [
             ChunkFile(
-                table, row.chunk, bool(row.overlap), row.part, row.path, row.rows, row.size_bytes, row.digest
+                table,
+                row.chunk,
+                bool(row.overlap),
+                row.part,
+                row.path,
+                row.rows,
+                row.size_bytes,
+                row.digest,
             )
             for row in self._ledger.rows("qserv/files", handoff=name, table_name=table, batch=batch)
         ]
 
     def batches(self, name: str) -> list[tuple[str, int]]:
         """List tables and batches."""
-        return [(row.table_name, row.batch) for row in self._ledger.rows("qserv/batches", handoff=name)]
+        return [
+            (row.table_name, row.batch) for row in self._ledger.rows("qserv/batches", handoff=name)
+        ]
 
     def intend(self, name: str, table: str, batch: int) -> int:
         """Record that a transaction is about to be begun; give the attempt's number.
@@ -163,9 +172,7 @@ class SqlQserv:
         An attempt that never got an answer is taken up again: if Qserv did begin it, its context
         tells, and it was found before this is asked.
         """
-        known = [
-            each for each in self.attempts(name) if (each.table, each.batch) == (table, batch)
-        ]
+        known = [each for each in self.attempts(name) if (each.table, each.batch) == (table, batch)]
         for each in known:
             if each.state == "intended":
                 return each.number
@@ -238,7 +245,14 @@ class SqlQserv:
     def checks(self, name: str) -> list[Check]:
         """Read the comparisons of a handoff."""
         return [
-            Check(row.table_name, row.kind, row.subject, row.expected, row.observed, bool(row.is_right))
+            Check(
+                row.table_name,
+                row.kind,
+                row.subject,
+                row.expected,
+                row.observed,
+                bool(row.is_right),
+            )
             for row in self._ledger.rows("qserv/checks", handoff=name)
         ]
 

@@ -30,7 +30,9 @@ _OPEN_FILES = 200
 class _Csv:
     """One growing file."""
 
-    def __init__(self, folder: Path, table: str, chunk: int, part: int, *, is_overlap: bool) -> None:
+    def __init__(
+        self, folder: Path, table: str, chunk: int, part: int, *, is_overlap: bool
+    ) -> None:
         self.name = f"chunk_{chunk}{'_overlap' if is_overlap else ''}_{part}.txt"
         self.key = (table, chunk, is_overlap, part)
         self.rows = self.size_bytes = 0
@@ -116,7 +118,10 @@ def find_duplicates(table: TablePlan, staging: Path) -> list[str]:
     if not columns:
         return []
     if rule.kind is TableKind.DIRECTOR:
-        files, names = sorted(map(str, (staging / "stage" / table.name).glob("*/index.parquet"))), "key"
+        files, names = (
+            sorted(map(str, (staging / "stage" / table.name).glob("*/index.parquet"))),
+            "key",
+        )
     else:
         files = sorted(map(str, (staging / "stage" / table.name).glob("*/bucket_*.parquet")))
         names = ", ".join(f'"{name}"' for name in columns)
@@ -126,7 +131,8 @@ def find_duplicates(table: TablePlan, staging: Path) -> list[str]:
     with open_duckdb(staging) as connection:
         found = connection.execute(query, {"files": files}).fetchall()
     return [
-        f"{', '.join(columns)} = {', '.join(map(str, row[:-1]))} comes {row[-1]} times" for row in found
+        f"{', '.join(columns)} = {', '.join(map(str, row[:-1]))} comes {row[-1]} times"
+        for row in found
     ]
 
 

@@ -179,7 +179,10 @@ class _Buckets:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is None:
             self._flush()
@@ -191,7 +194,13 @@ class _Staging:
     """Do the work of one input."""
 
     def __init__(
-        self, plan: ReleasePlan, table: TablePlan, source: Path, staging: Path, folder: Path, buckets: int
+        self,
+        plan: ReleasePlan,
+        table: TablePlan,
+        source: Path,
+        staging: Path,
+        folder: Path,
+        buckets: int,
     ) -> None:
         self._table, self._rule = table, table.rule
         self._source, self._staging, self._folder = source, staging, folder
@@ -376,7 +385,9 @@ class _Staging:
         if orphans and self._rule.on_orphan is OnOrphan.FAIL:
             raise CatalogUnfit.for_problems(
                 f"{self._table.name} {self._source.name}",
-                [f"{orphans} rows have no {self._rule.director} of their {self._rule.director_key}"],
+                [
+                    f"{orphans} rows have no {self._rule.director} of their {self._rule.director_key}"
+                ],
             )
         return self._kept(rows, is_known, orphans)
 
@@ -385,9 +396,10 @@ class _Staging:
         a_ra, a_dec, b_ra, b_dec = (
             np.radians(rows[name].to_numpy().astype(np.float64)) for name in names
         )
-        haversine = np.sin((b_dec - a_dec) / 2) ** 2 + np.cos(a_dec) * np.cos(b_dec) * np.sin(
-            (b_ra - a_ra) / 2
-        ) ** 2
+        haversine = (
+            np.sin((b_dec - a_dec) / 2) ** 2
+            + np.cos(a_dec) * np.cos(b_dec) * np.sin((b_ra - a_ra) / 2) ** 2
+        )
         apart = np.degrees(2 * np.arcsin(np.sqrt(haversine)))
         far = int((apart > self._overlap_deg).sum())
         if far:
@@ -409,7 +421,9 @@ class _Staging:
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def _placed(self, rows: pa.Table, chunk: Any, sub_chunk: Any, *, is_overlap: bool) -> pl.DataFrame:
+    def _placed(
+        self, rows: pa.Table, chunk: Any, sub_chunk: Any, *, is_overlap: bool
+    ) -> pl.DataFrame:
         return clean(rows, self._table).with_columns(
             pl.Series("chunkId", chunk, dtype=pl.Int32),
             pl.Series("subChunkId", sub_chunk, dtype=pl.Int32),

@@ -7,6 +7,8 @@ is cut, ``true`` is 0. So nothing of that kind is ever written: NaN and infinity
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 import pyarrow as pa
 
@@ -21,7 +23,9 @@ _CONTROL = r"[\x00-\x1f\\]"
 _NOT_LATIN1 = r"[^\x{00}-\x{FF}]"
 
 
-def clean(batch: pa.RecordBatch | pa.Table, table: TablePlan, extra: tuple[str, ...] = ()) -> pl.DataFrame:
+def clean(
+    batch: pa.RecordBatch | pa.Table, table: TablePlan, extra: tuple[str, ...] = ()
+) -> pl.DataFrame:
     """Give a table's columns, in the plan's order and types; ``extra`` columns follow as they are."""
     frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch is no single column
@@ -49,7 +53,9 @@ def find_misfits(batch: pa.RecordBatch | pa.Table, table: TablePlan) -> list[str
                 tests[column.name] = test
     if not tests:
         return []
-    found = frame.select(test.fill_null(value=False).any().alias(name) for name, test in tests.items())
+    found = frame.select(
+        test.fill_null(value=False).any().alias(name) for name, test in tests.items()
+    )
     return [
         f"column {name} has values that do not fit {_told(table, name)}, such as "
         f"{frame.filter(tests[name])[name].cast(pl.String)[0]!a:.60}"
@@ -95,9 +101,9 @@ def statistics(frame: pl.DataFrame, columns: tuple[str, ...]) -> dict[str, Colum
 def merge(many: list[dict[str, ColumnStatistics]]) -> dict[str, ColumnStatistics]:
     """Add up the statistics of parts."""
 
-    def over(values: list[float | None], how: object) -> float | None:
+    def over(values: list[float | None], how: Callable[[list[float]], float]) -> float | None:
         numbers = [value for value in values if value is not None]
-        return how(numbers) if numbers else None  # type: ignore[operator,no-any-return]
+        return how(numbers) if numbers else None
 
     merged = {}
     for name in {name for part in many for name in part}:
@@ -164,6 +170,13 @@ def _told(table: TablePlan, name: str) -> str:
 
 def _escaped(name: str) -> pl.Expr:
     value = pl.col(name).str.replace_all("\\", "\\\\", literal=True)
-    for raw, letter in (("\t", "t"), ("\n", "n"), ("\r", "r"), ("\x00", "0"), ("\b", "b"), ("\x1a", "Z")):
+    for raw, letter in (
+        ("\t", "t"),
+        ("\n", "n"),
+        ("\r", "r"),
+        ("\x00", "0"),
+        ("\b", "b"),
+        ("\x1a", "Z"),
+    ):
         value = value.str.replace_all(raw, f"\\{letter}", literal=True)
     return value

@@ -12,20 +12,23 @@ from dbb.hooks.qserv.chunker import Chunker
 from dbb.model.qserv import Layout
 
 GOLDEN = Path(__file__).parents[3] / "data" / "qserv-partition"
-LAYOUTS = [(1, 1, "0"), (18, 10, "0.01"), (85, 12, "0.01667"), (340, 3, "0.01667"), (850, 4, "0.01")]
+LAYOUTS = [
+    (1, 1, "0"),
+    (18, 10, "0.01"),
+    (85, 12, "0.01667"),
+    (340, 3, "0.01667"),
+    (850, 4, "0.01"),
+]
 
 
 def records(chunker, ids, ra, dec):
     own, copies = chunker.locate(ra, dec), chunker.overlaps(ra, dec)
+    found = [(ids, own.chunk, own.sub_chunk, False), (ids[copies.row], *copies[1:], True)]
     return sorted(
-        [*zip(ids.tolist(), own.chunk.tolist(), own.sub_chunk.tolist(), [False] * len(ids), strict=True)]
-        + [
-            *zip(
-                ids[copies.row].tolist(), copies.chunk.tolist(), copies.sub_chunk.tolist(),
-                [True] * len(copies.row), strict=True,
-            )
-        ]
-    )  # fmt: skip
+        (*place, is_overlap)
+        for *columns, is_overlap in found
+        for place in zip(*(column.tolist() for column in columns), strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_every_point_lies_in_its_chunk_and_sub_chunk(stripes, sub_stripes, overl
 
 
 def test_a_copy_is_near_its_sub_chunk_and_none_is_its_own(golden):
-    ids, ra, dec, _ = golden
+    _, ra, dec, _ = golden
     chunker = Chunker(Layout(340, 3, "0.01667"))
     own, copies = chunker.locate(ra, dec), chunker.overlaps(ra, dec)
     same = (own.chunk[copies.row] == copies.chunk) & (own.sub_chunk[copies.row] == copies.sub_chunk)

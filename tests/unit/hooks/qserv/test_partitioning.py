@@ -11,7 +11,6 @@ from dbb.errors import CatalogUnfit
 from dbb.hooks.qserv.reducing import check_unique, reduce_bucket
 from dbb.hooks.qserv.staging import stage_input
 from dbb.model.qserv import OnBadPosition, OnOrphan, ReleasePlan
-
 from support.qserv_tables import FORCED, LAYOUT, MATCH, OBJECT, PLAN, VISIT, objects
 
 BUCKETS = 4
@@ -55,7 +54,9 @@ def test_values_come_out_as_they_went_in(tmp_path, write):
     table = objects(50)
     stage(OBJECT, write(table), tmp_path)
     for line in lines(reduce_all(OBJECT, tmp_path), tmp_path):
-        row = {name: table[name][int(line[0])].as_py() for name in ("ra", "flux", "is_star", "name")}
+        row = {
+            name: table[name][int(line[0])].as_py() for name in ("ra", "flux", "is_star", "name")
+        }
         assert float(line[1]) == row["ra"]
         assert np.float32(line[3]) == np.float32(row["flux"])
         assert line[4:6] == [str(int(row["is_star"])), row["name"]]
@@ -65,7 +66,9 @@ def test_values_come_out_as_they_went_in(tmp_path, write):
 
 def test_nan_and_infinity_are_null_and_text_is_escaped(tmp_path, write):
     table = objects(4)
-    table = table.set_column(3, "flux", pa.array([float("nan"), float("inf"), None, 1.5], pa.float32()))
+    table = table.set_column(
+        3, "flux", pa.array([float("nan"), float("inf"), None, 1.5], pa.float32())
+    )
     table = table.set_column(5, "name", pa.array(["a\tb", "a\\N", "a\nb", None]))
     stage(OBJECT, write(table), tmp_path)
     found = {int(line[0]): line for line in lines(reduce_all(OBJECT, tmp_path), tmp_path)}
@@ -140,7 +143,9 @@ def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write
     home = {int(line[0]): line[-2] for line in lines(reduce_all(OBJECT, tmp_path), tmp_path)}
     assert home[0] != home[1]
     stage(MATCH, write(pa.table({"a": [0, 2], "b": [1, 3]}), "match.parquet"), tmp_path)
-    found = sorted([line[0], line[2], line[4]] for line in lines(reduce_all(MATCH, tmp_path), tmp_path))
+    found = sorted(
+        [line[0], line[2], line[4]] for line in lines(reduce_all(MATCH, tmp_path), tmp_path)
+    )
     assert found == sorted([["0", home[0], "1"], ["0", home[1], "2"], ["2", home[2], "3"]])
 
 
@@ -183,12 +188,16 @@ def test_or_put_aside_and_counted(tmp_path, write, column, value):
     assert len(list((tmp_path / "staging").rglob("quarantine.parquet"))) == 1
 
 
-@pytest.mark.parametrize(("value", "turned"), [(-0.1, 359.9), (360.0, 0.0), (720.5, 0.5), (-1e-20, 0.0)])
+@pytest.mark.parametrize(
+    ("value", "turned"), [(-0.1, 359.9), (360.0, 0.0), (720.5, 0.5), (-1e-20, 0.0)]
+)
 def test_or_turned_and_counted(tmp_path, write, value, turned):
     table = with_policy(on_bad_position=OnBadPosition.WRAP)
     staged = stage(table, write(with_value("ra", value)), tmp_path)
     assert (staged.kept, staged.wrapped) == (20, 1)
-    (found,) = [float(line[1]) for line in lines(reduce_all(table, tmp_path), tmp_path) if line[0] == "7"]
+    (found,) = [
+        float(line[1]) for line in lines(reduce_all(table, tmp_path), tmp_path) if line[0] == "7"
+    ]
     assert found == pytest.approx(turned, abs=1e-9)
 
 

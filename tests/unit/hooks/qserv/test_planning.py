@@ -72,7 +72,9 @@ def test_a_request_says_what_qserv_must_know(dp1):
     assert [each["name"] for each in told["schema"][-2:]] == ["chunkId", "subChunkId"]
     child = table_request(dp1, dp1.table("ForcedSource"))
     assert (child["director_table"], child["director_key"]) == ("Object", "objectId")
-    assert "chunkId" not in {each["name"] for each in table_request(dp1, dp1.table("Visit"))["schema"]}
+    assert "chunkId" not in {
+        each["name"] for each in table_request(dp1, dp1.table("Visit"))["schema"]
+    }
 
 
 def test_no_type_is_unknown(dp1, dp2):
