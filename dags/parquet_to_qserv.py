@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, Param, XComArg
+from airflow.sdk import DAG, Param
 
 from dbb.operators import qserv
 from dbb.operators.task_defaults import task_defaults
@@ -54,10 +54,10 @@ with DAG(
     plan = qserv.PlanHandoff(
         task_id="plan_handoff", tables="{{ params.tables }}", plan_only="{{ params.dry_run }}"
     )
-    first = qserv.StageInput.partial(task_id="cut_directors").expand(source=XComArg(plan, "first"))
-    then = qserv.StageInput.partial(
-        task_id="cut_their_children", trigger_rule="none_failed"
-    ).expand(source=XComArg(plan, "then"))
+    directors = qserv.ListFiles(task_id="list_directors", turn="first")
+    children = qserv.ListFiles(task_id="list_children", turn="then", trigger_rule="none_failed")
+    cut = qserv.StageInput.partial(task_id="cut_directors").expand(source=directors.output)
+    cut_more = qserv.StageInput.partial(task_id="cut_children").expand(source=children.output)
     buckets = qserv.ListBuckets(task_id="list_buckets", trigger_rule="none_failed")
     write = qserv.WriteChunkFiles.partial(task_id="write_chunk_files").expand(part=buckets.output)
     register = qserv.RegisterCatalog(task_id="register_catalog")
@@ -66,6 +66,8 @@ with DAG(
     publish = qserv.PublishCatalog(task_id="publish_catalog")
     index = qserv.IndexCatalog(task_id="index_catalog")
     verify = qserv.VerifyPublished(task_id="verify_published")
-    first >> then >> buckets
+    plan >> directors
+    cut >> children
+    [cut, cut_more] >> buckets
     write >> register
     load >> reconcile >> publish >> index >> verify

@@ -17,6 +17,7 @@ from enum import StrEnum
 from dbb.errors import LoadRefused, QservRefused, QservStuck, QservUnavailable
 from dbb.flows.qserv_views import Attempt, Handoff
 from dbb.model.qserv import (
+    AUTOMATIC_RETRIES,
     ChunkFile,
     Contribution,
     ContributionStatus,
@@ -28,8 +29,8 @@ from dbb.model.qserv import (
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
-MOST_RETRIES = 3
-"""Times that a file whose reading failed is asked for again within its transaction."""
+MOST_READINGS = 5
+"""Failed readings of a file, its worker's own retries counted, after which its transaction is aborted."""
 
 
 class Progress(StrEnum):
@@ -174,9 +175,7 @@ def _load(
     for one in handoff.server.transaction(transaction.id).contributions:
         key = by_url.get((one.url, one.worker))
         found[key or ((one.table, one.chunk, one.is_overlap, -1), one.worker)].append(one)
-    running = sum(
-        one.status is ContributionStatus.IN_PROGRESS for made in found.values() for one in made
-    )
+    running = sum(_is_running(one) for made in found.values() for one in made)
     if reason := _beyond_repair(found, expected.keys()):
         if _abort(handoff, table, batch, transaction, reason):
             _check_attempts(handoff, table, batch, reason)
@@ -188,7 +187,7 @@ def _load(
         if not made:
             handoff.server.submit(where, transaction.id, file, handoff.workshop.url_of(file))
             running += 1
-        elif made[0].status is ContributionStatus.READ_FAILED:
+        elif made[0].status is ContributionStatus.READ_FAILED and not _is_running(made[0]):
             handoff.server.retry(where, made[0].id)
             running += 1
     if running:
@@ -206,6 +205,15 @@ def _load(
     return _settle(handoff, table, batch, files, handoff.server.transaction(transaction.id))
 
 
+def _is_running(one: Contribution) -> bool:
+    """Tell whether a worker is at a file, or will be again without being asked."""
+    return one.status is ContributionStatus.IN_PROGRESS or (
+        one.status is ContributionStatus.READ_FAILED
+        and one.retry_allowed
+        and one.retries < AUTOMATIC_RETRIES
+    )
+
+
 def _beyond_repair(
     found: Mapping[tuple[tuple[str, int, bool, int], str], Sequence[Contribution]],
     expected: Iterable[tuple[tuple[str, int, bool, int], str]],
@@ -220,7 +228,7 @@ def _beyond_repair(
             return f"{where} is there {len(made)} times"
         status = made[0].status
         if status is ContributionStatus.READ_FAILED and made[0].retry_allowed:
-            if made[0].retries >= MOST_RETRIES:
+            if made[0].retries >= MOST_READINGS:
                 return f"{where} could not be read: {made[0].error}"
         elif status not in (ContributionStatus.FINISHED, ContributionStatus.IN_PROGRESS):
             return f"{where} is {status}: {made[0].error}"
@@ -259,7 +267,7 @@ def _abort(handoff: Handoff, table: str, batch: int, transaction: Transaction, r
     what waits, and what they are at is waited for.
     """
     now = handoff.server.transaction(transaction.id)
-    if any(one.status is ContributionStatus.IN_PROGRESS for one in now.contributions):
+    if any(_is_running(one) for one in now.contributions):
         for where in handoff.server.regular_locations(transaction.id):
             handoff.server.cancel(where, transaction.id)
         return False

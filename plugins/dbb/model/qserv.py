@@ -191,6 +191,10 @@ class ChunkFile:
         return self.table, self.chunk, self.is_overlap, self.part
 
 
+AUTOMATIC_RETRIES = 2
+"""Times that a worker reads a file again by itself: between two readings it shows READ_FAILED."""
+
+
 class TransactionState(StrEnum):
     """Name the states of a Qserv super-transaction (``DatabaseServices``)."""
 

@@ -109,6 +109,24 @@ class PlanHandoff(HandoffOperator):
             context["ti"].xcom_push(key=turn, value=some)
 
 
+class ListFiles(HandoffOperator):
+    """List the files of the plan that are cut in one turn.
+
+    Parameters
+    ----------
+    turn
+        ``first`` for directors and regular tables, ``then`` for those that lie where a director does.
+    """
+
+    def __init__(self, *, turn: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.turn = turn
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Give the files as the plan left them."""
+        return list(context["ti"].xcom_pull(task_ids="plan_handoff", key=self.turn) or [])
+
+
 class StageInput(HandoffOperator):
     """Give each row of a file its chunk.
 

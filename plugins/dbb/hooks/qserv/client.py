@@ -15,6 +15,7 @@ import requests
 
 from dbb.errors import QservRefused, QservUnavailable, QservUnfit
 from dbb.model.qserv import (
+    AUTOMATIC_RETRIES,
     ChunkFile,
     Contribution,
     ContributionStatus,
@@ -32,7 +33,6 @@ LONG_TIMEOUT_S = 8 * 3600
 """Committing, publishing and indexing are answered when they are done."""
 CHARSET = "utf8mb4"
 """Of the files; Qserv's own default would read UTF-8 as Latin 1."""
-MAX_RETRIES = 2
 _DIALECT: dict[str, Any] = {
     "fields_terminated_by": "\t",
     "fields_enclosed_by": "\0",
@@ -188,7 +188,7 @@ class QservClient:
             overlap=int(file.is_overlap),
             url=url,
             charset_name=CHARSET,
-            max_retries=MAX_RETRIES,
+            max_retries=AUTOMATIC_RETRIES,
             **_DIALECT,
         )
         return int(answer["contrib"]["id"])
@@ -210,7 +210,13 @@ class QservClient:
     # -- after the transactions ------------------------------------------------------------------------
 
     def count_rows(self, database: str, table: str) -> None:
-        """Have the rows of a table counted by transaction, chunk and overlap."""
+        """Have the rows of a table counted by transaction, chunk and overlap, and nothing kept of before.
+
+        Qserv adds to what it counted, and keeps the counters of what was aborted since.
+        """
+        self._change(
+            "DELETE", f"/ingest/table-stats/{database}/{table}", timeout_s=self._patience_s
+        )
         self._change(
             "POST",
             "/ingest/table-stats",
