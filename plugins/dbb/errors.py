@@ -10,6 +10,7 @@
     │   ├── LedgerUnavailable       ledger-unavailable
     │   ├── EfdUnavailable          efd-unavailable
     │   ├── AirflowUnavailable      airflow-unavailable
+    │   ├── QservUnavailable        qserv-unavailable
     │   └── PayloadInterrupted      payload-interrupted
     ├── Damaged              quarantine this copy, fetch another
     │   ├── MissingCopy             missing-copy
@@ -31,6 +32,9 @@
     │   ├── LfaEventUnusable        lfa-event-unusable
     │   ├── LfaNotIngested          lfa-not-ingested
     │   ├── IngestRefused           ingest-refused
+    │   ├── CatalogUnfit            catalog-unfit
+    │   ├── QservRefused            qserv-refused
+    │   ├── LoadRefused             qserv-load-refused
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
     │   ├── PayloadFailed           payload-failed
@@ -42,6 +46,7 @@
     │   ├── BufferNearlyFull        buffer-nearly-full
     │   ├── CacheNearlyFull         cache-nearly-full
     │   ├── CopiesLost              copies-lost
+    │   ├── QservStuck              qserv-stuck
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
     │   └── CalibrationsDiffer      calibrations-differ
@@ -55,6 +60,7 @@
         ├── ForbiddenTransition     forbidden-transition
         ├── SchemaOutOfDate         schema-out-of-date
         ├── InstallationWrong       installation-wrong
+        ├── QservUnfit              qserv-unfit
         └── NoReadUrl               no-read-url
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
@@ -63,6 +69,7 @@ An error says *what*, *where* and *what happens next*; its ``code`` is stable an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
@@ -179,6 +186,18 @@ class EfdUnavailable(Transient):
     def for_query(cls, url: str, cause: object) -> Self:
         """Name the address and the cause."""
         return cls(f"The EFD does not answer well: {cause}.", url)
+
+
+class QservUnavailable(Transient):
+    """Report a Qserv server that cannot be reached, or whose answer never came."""
+
+    code = "qserv-unavailable"
+    next_action = "None: its state is read and the step goes on. Look at Qserv if it lasts."
+
+    @classmethod
+    def for_cause(cls, request: str, cause: object) -> Self:
+        """Name what was asked, and the cause."""
+        return cls(f"Qserv does not answer {request}: {cause}.", request)
 
 
 class AirflowUnavailable(Transient):
@@ -367,6 +386,43 @@ class ExpectationFailed(BrokenContract):
     def for_exposure(cls, obs_id: str, expectation: str) -> Self:
         """Name the exposure and the expectation."""
         return cls(f"The exposure record fails {expectation}.", obs_id)
+
+
+class CatalogUnfit(BrokenContract):
+    """Report Parquet, or an overlay, that cannot become the release's tables."""
+
+    code = "catalog-unfit"
+    next_action = "Nothing was loaded. Have the producer mend the files, or the overlay be changed."
+
+    @classmethod
+    def for_problems(cls, where: str, problems: Sequence[str]) -> Self:
+        """Name the place and the first problems."""
+        more = f" … and {len(problems) - 5} more" if len(problems) > 5 else ""
+        return cls(f"{'; '.join(problems[:5])}{more}.", where)
+
+
+class QservRefused(BrokenContract):
+    """Report a request that Qserv answers with "no"."""
+
+    code = "qserv-refused"
+    next_action = "Read Qserv's own words; `dbb qserv status` shows what is done."
+
+    @classmethod
+    def for_answer(cls, request: str, told: object) -> Self:
+        """Name what was asked, and what it said."""
+        return cls(f"Qserv refuses {request}: {told}.", request)
+
+
+class LoadRefused(BrokenContract):
+    """Report rows that Qserv loaded otherwise than they are in the files."""
+
+    code = "qserv-load-refused"
+    next_action = "The transaction is not committed. Compare the file with what Qserv says of it."
+
+    @classmethod
+    def for_difference(cls, where: str, difference: str) -> Self:
+        """Name the table, chunk or transaction, and the difference."""
+        return cls(f"{difference}.", where)
 
 
 class PoisonEvent(BrokenContract):
@@ -580,6 +636,20 @@ class LfaObjectMissing(OverBudget):
         return cls(f"The object was announced {age} ago and is not there.", key)
 
 
+class QservStuck(OverBudget):
+    """Report a transaction that does not end, or was tried too often."""
+
+    code = "qserv-stuck"
+    next_action = (
+        "`dbb qserv status` shows its contributions; end it by hand, then `dbb qserv resume`."
+    )
+
+    @classmethod
+    def for_transaction(cls, table: str, batch: int, reason: str) -> Self:
+        """Name the batch of the table, and why no more is tried."""
+        return cls(f"Batch {batch} of {table} is not loaded: {reason}.", table)
+
+
 class PayloadOutOfTime(OverBudget):
     """Report an external pipeline that did not end in its time."""
 
@@ -670,6 +740,18 @@ class PolicyUnreadable(Misconfigured):
     def for_file(cls, path: str, why: object) -> Self:
         """Name the file and the fault."""
         return cls(f"The file cannot be used: {why}.", path)
+
+
+class QservUnfit(Misconfigured):
+    """Report a Qserv that cannot take the release as it is set up."""
+
+    code = "qserv-unfit"
+    next_action = "Compare Qserv's version, families and databases with the plan: `dbb qserv plan`."
+
+    @classmethod
+    def for_reason(cls, where: str, reason: str) -> Self:
+        """Name the server or database, and what does not fit."""
+        return cls(f"{reason}.", where)
 
 
 class UnknownEndpoint(Misconfigured):

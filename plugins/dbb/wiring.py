@@ -29,11 +29,13 @@ from dbb.settings import Settings
 
 if TYPE_CHECKING:
     from dbb.flows.expiry_views import ExpiryRows, Place
+    from dbb.flows.qserv_views import Handoff
     from dbb.hooks.expiry import SqlExpiry
     from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
+    from dbb.hooks.qserv.records import SqlQserv
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
 
@@ -205,6 +207,24 @@ def open_efd(settings: Settings) -> EfdEvents | None:
             settings.environment.get("DBB_EFD_PASSWORD", ""),
         )
     )
+
+
+def open_handoff(
+    settings: Settings, endpoint: str, release: str, actor: str, patience_s: float = 8 * 3600
+) -> Handoff:
+    """Open the handoff of a release to an endpoint's Qserv; ``actor`` signs what is recorded."""
+    from dbb.hooks.qserv import opening  # noqa: PLC0415 - slow imports
+    from dbb.hooks.qserv.records import SqlQserv  # noqa: PLC0415 - the handoff alone
+
+    records = SqlQserv(open_ledger(settings, actor), SystemClock())
+    return opening.open_handoff(settings, endpoint, release, records, patience_s)
+
+
+def open_qserv_records(settings: Settings) -> SqlQserv:
+    """Open what is known of all handoffs."""
+    from dbb.hooks.qserv.records import SqlQserv  # noqa: PLC0415 - the handoff alone
+
+    return SqlQserv(open_ledger(settings, "qserv"), SystemClock())
 
 
 def open_sources(settings: Settings, backbone: Backbone) -> Sources:

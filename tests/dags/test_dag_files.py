@@ -22,6 +22,8 @@ OTHERS = {
     "cache_expiry": "cache_expiry.py",
     "repair": "repair.py",
     "reconcile": "reconcile.py",
+    "parquet_to_qserv": "parquet_to_qserv.py",
+    "qserv_rollback": "qserv_rollback.py",
     "store_sweep": "store_sweep.py",
 }
 """The other DAGs, and the file of each."""
@@ -37,6 +39,8 @@ POOLS = {
     "archive_scrub": "audit",
     "cache_expiry": "audit",
     "reconcile": "audit",
+    "parquet_to_qserv": "release",
+    "qserv_rollback": "release",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""
