@@ -44,8 +44,15 @@ with DAG(
     max_active_runs=1,
     default_args={**task_defaults(priority=5, retries=5), "pool": "release"},
     params={
-        "endpoint": Param("usdf", type="string", pattern=r"^[a-z][a-z0-9]{1,19}$"),
-        "release": Param("dp1", type="string", pattern=r"^[a-z0-9_]{1,30}$"),
+        "endpoint": Param(
+            "usdf", type="string", pattern=r"^[a-z][a-z0-9]{1,19}$", description="Whose Qserv."
+        ),
+        "release": Param(
+            "dp1",
+            type="string",
+            pattern=r"^[a-z0-9_]{1,30}$",
+            description="A file of include/qserv/.",
+        ),
         "tables": Param("", type="string", pattern=r"^[A-Za-z0-9_ ]*$", description="Empty: all."),
         "dry_run": Param(False, type="boolean", description="Plan only."),
     },

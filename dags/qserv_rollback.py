@@ -6,7 +6,8 @@ delivered Parquet stays, and so does the history of the handoff. What was publis
 (`DBB_QSERV_ADMIN_KEY_…`).
 
 ### Parameters
-- `endpoint`, `release`: as for `parquet_to_qserv`, which can be run again afterwards.
+- `endpoint`: whose Qserv.
+- `release`: which; the same as for `parquet_to_qserv`, which can be run again afterwards.
 
 ### When it is red
 Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). Clear the task: a
@@ -37,8 +38,15 @@ with DAG(
     max_active_runs=1,
     default_args={**task_defaults(priority=5, retries=5), "pool": "release"},
     params={
-        "endpoint": Param("usdf", type="string", pattern=r"^[a-z][a-z0-9]{1,19}$"),
-        "release": Param("dp1", type="string", pattern=r"^[a-z0-9_]{1,30}$"),
+        "endpoint": Param(
+            "usdf", type="string", pattern=r"^[a-z][a-z0-9]{1,19}$", description="Whose Qserv."
+        ),
+        "release": Param(
+            "dp1",
+            type="string",
+            pattern=r"^[a-z0-9_]{1,30}$",
+            description="A file of include/qserv/.",
+        ),
     },
     tags=[Tag.PRODUCTS],
 ):
