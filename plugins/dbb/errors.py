@@ -34,7 +34,8 @@
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
     │   ├── PayloadFailed           payload-failed
-    │   └── ValidityOverlap         validity-overlap
+    │   ├── ValidityOverlap         validity-overlap
+    │   └── DarkFile                dark-file
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
@@ -478,6 +479,20 @@ class ValidityOverlap(BrokenContract):
     def for_dataset(cls, what: str, begin: str, other: str) -> Self:
         """Name the calibration, its begin, and the dataset that is in force."""
         return cls(f"It would be in force from {begin} on, and dataset {other} is.", what)
+
+
+class DarkFile(BrokenContract):
+    """Report a file that nobody's records name, or that ought not to be where it lies."""
+
+    code = "dark-file"
+    next_action = (
+        "Find out who wrote it; `dbb quarantine release` puts it back, `reject` leaves it aside."
+    )
+
+    @classmethod
+    def for_file(cls, url: str, why: str) -> Self:
+        """Name the file and what is wrong with it."""
+        return cls(f"The file was set aside: {why}.", url)
 
 
 class IncompleteExposure(OverBudget):

@@ -338,6 +338,9 @@ class Catalog(Protocol):
         Replicas that are declared already are no error.
         """
 
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Have Rucio delete replicas at an RSE; those that a rule wants, or that are gone, stay as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class LandedBundle:

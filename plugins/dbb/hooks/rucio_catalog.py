@@ -156,6 +156,15 @@ class RucioCatalog:
             for words in (refused or {}).get(rse, ()):  # "Already declared", "Unknown replica"
                 log.info("action=declare-bad rse=%s reason=%s", rse, words)
 
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Mark replicas as obsolete: Rucio's reaper deletes them, unless a rule holds them."""
+        for did in dids:  # one by one: a locked one refuses its whole call
+            with rucio_errors("set_tombstone"):
+                try:
+                    self._client.set_tombstone([{**_name(did), "rse": rse}])
+                except (rucio.ReplicaIsLocked, rucio.ReplicaNotFound) as error:
+                    log.info("action=retire did=%s rse=%s reason=%s", did, rse, error)
+
     def close(self) -> None:
         """Drop the connections; the next call makes new ones."""
         client = self.__dict__.pop("_client", None)
