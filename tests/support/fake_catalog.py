@@ -154,6 +154,11 @@ class MemoryCatalog:
                 if rule.rse == rse and did in self.datasets[rule.dataset].files:
                     rule.status = RuleStatus(RuleState.WAITING, reason)
 
+    def declare_good(self, dids: Sequence[Did], rse: str) -> None:
+        """Have replicas available again."""
+        for did in dids:
+            self.files[did].rses.add(rse)
+
     def retire(self, dids: Sequence[Did], rse: str) -> None:
         """Delete replicas that no rule wants."""
         wanted = {

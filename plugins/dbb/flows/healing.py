@@ -193,11 +193,10 @@ def _judge_unit(backbone: Backbone, sighting: Sighting, row: UnitRow) -> list[_V
     """Read what must be right before the remedy is one."""
     endpoint, remedy = sighting.endpoint, sighting.discrepancy.remedy
     why = sighting.discrepancy.reason
-    if remedy is Remedy.FETCH:
+    is_copied = remedy in (Remedy.REGISTER, Remedy.INGEST)
+    if remedy is Remedy.FETCH or (is_copied and not _is_right(backbone, row, endpoint)):
         return _judge_fetch(backbone, row, endpoint)
-    if remedy in (Remedy.REGISTER, Remedy.INGEST):
-        if not _is_right(backbone, row, endpoint):
-            return _judge_fetch(backbone, row, endpoint)
+    if is_copied:
         action = REGISTER if remedy is Remedy.REGISTER else INGEST
         return [(action, f"{why}; its copy was read and is right", "", "")]
     if remedy is Remedy.ASK:

@@ -120,7 +120,10 @@ def _fetch(backbone: Backbone, row: UnitRow, endpoint: str, source: str) -> bool
 def _register(backbone: Backbone, row: UnitRow, endpoint: str, _: str) -> bool:
     cargo = verify_cargo(backbone, row, endpoint)
     entry = entry_of(backbone, cargo, traits_of(backbone, [row])[row.unit])
-    backbone.catalog.register([entry], backbone.rses[endpoint])
+    rse = backbone.rses[endpoint]
+    backbone.catalog.register([entry], rse)
+    # Registering leaves alone what Rucio knows already, in whatever state.
+    backbone.catalog.declare_good([file.did for file in entry.files], rse)
     return True
 
 
