@@ -44,7 +44,8 @@
     │   ├── CopiesLost              copies-lost
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
-    │   └── CalibrationsDiffer      calibrations-differ
+    │   ├── CalibrationsDiffer      calibrations-differ
+    │   └── DrillFailed             drill-failed
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -55,7 +56,9 @@
         ├── ForbiddenTransition     forbidden-transition
         ├── SchemaOutOfDate         schema-out-of-date
         ├── InstallationWrong       installation-wrong
-        └── NoReadUrl               no-read-url
+        ├── NoReadUrl               no-read-url
+        ├── NotScratch              not-scratch
+        └── BackupUnusable          backup-unusable
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.
@@ -63,6 +66,7 @@ An error says *what*, *where* and *what happens next*; its ``code`` is stable an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
@@ -606,6 +610,21 @@ class CalibrationsDiffer(OverBudget):
         return cls(f"The calibrations in force are wrong: {verdict}.", endpoint)
 
 
+class DrillFailed(OverBudget):
+    """Report a drill in which not everything came back right."""
+
+    code = "drill-failed"
+    next_action = (
+        "`dbb drill list` names what did not come back; see the runbook before a real fire does."
+    )
+
+    @classmethod
+    def for_drill(cls, what: str, units: int, wrong: Sequence[str]) -> Self:
+        """Name the drill, and the first of what went wrong."""
+        first = "; ".join(wrong[:3]) or "there was nothing to bring back"
+        return cls(f"{len(wrong)} of {units} did not come back right: {first}.", what)
+
+
 class SettingMissing(Misconfigured):
     """Report a setting that has no value."""
 
@@ -738,3 +757,27 @@ class NoReadUrl(Misconfigured):
     def for_store(cls, url: str, why: str) -> Self:
         """Name the store and what it lacks."""
         return cls(f"The store gives no address to read from: {why}.", url)
+
+
+class NotScratch(Misconfigured):
+    """Refuse to wipe a place that is not declared and marked as scratch."""
+
+    code = "not-scratch"
+    next_action = "Name an endpoint whose file says `role: scratch`, in a place of its own."
+
+    @classmethod
+    def for_endpoint(cls, name: str, why: str) -> Self:
+        """Name the endpoint and what speaks against it."""
+        return cls(f"It is not wiped: {why}.", name)
+
+
+class BackupUnusable(Misconfigured):
+    """Report a backup of the database that cannot be restored as it is."""
+
+    code = "backup-unusable"
+    next_action = "Read what it said: damage needs a full backup now (`dbb backup full`)."
+
+    @classmethod
+    def for_answer(cls, command: str, answer: str) -> Self:
+        """Name pgBackRest's command and what it said."""
+        return cls(f"pgBackRest {command}: {answer}.", "backup")

@@ -11,10 +11,12 @@ from types import ModuleType
 
 from dbb.cli import (
     audit,
+    backup,
     budget,
     buffers,
     calibration,
     doctor,
+    drill,
     events,
     exposure,
     ledger,
@@ -49,6 +51,8 @@ COMMANDS: dict[str, ModuleType] = {
     "budget": budget,
     "retry": retry,
     "repair": repair,
+    "drill": drill,
+    "backup": backup,
     "parcel": parcel,
     "oods": oods,
     "lfa": lfa,

@@ -60,7 +60,9 @@ class Rebuilt:
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
-def rebuild_ledger(backbone: Backbone, endpoints: Sequence[str]) -> Rebuilt:
+def rebuild_ledger(
+    backbone: Backbone, endpoints: Sequence[str], first_day: int = 0, last_day: int = 99991231
+) -> Rebuilt:
     """Bring units that the ledger does not know back from the stores of endpoints; the known stay as they are.
 
     A run that is killed is simply run again.
@@ -71,6 +73,8 @@ def rebuild_ledger(backbone: Backbone, endpoints: Sequence[str]) -> Rebuilt:
         The ports.
     endpoints
         Where to look, the archive first.
+    first_day, last_day
+        The nights that are looked at; all where they are left out.
     """
     rebuilt = Rebuilt()
     seen: set[str] = set()
@@ -78,6 +82,8 @@ def rebuild_ledger(backbone: Backbone, endpoints: Sequence[str]) -> Rebuilt:
         for kind in Kind:
             for name, document in _documents(backbone, endpoint, kind, rebuilt):
                 unit = str(document.unit)
+                if not first_day <= _day_of(document) <= last_day:
+                    continue
                 seen.add(unit)
                 try:
                     _take(backbone, document, endpoint, rebuilt)
@@ -115,6 +121,12 @@ def _documents(
             rebuilt.unreadable[f"{endpoint}:{file.name}"] = str(error)
         else:
             yield file.name, document
+
+
+def _day_of(document: Manifest | Parcel) -> int:
+    if isinstance(document, Manifest):
+        return document.unit.obs_id.day_obs.value
+    return document.day_obs
 
 
 def _take(backbone: Backbone, document: Manifest | Parcel, endpoint: str, rebuilt: Rebuilt) -> None:
