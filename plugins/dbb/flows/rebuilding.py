@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -78,12 +79,11 @@ def rebuild_ledger(
     """
     rebuilt = Rebuilt()
     seen: set[str] = set()
+    days = (first_day, last_day)
     for endpoint in endpoints:
         for kind in Kind:
-            for name, document in _documents(backbone, endpoint, kind, rebuilt):
+            for name, document in _documents(backbone, endpoint, kind, rebuilt, days):
                 unit = str(document.unit)
-                if not first_day <= _day_of(document) <= last_day:
-                    continue
                 seen.add(unit)
                 try:
                     _take(backbone, document, endpoint, rebuilt)
@@ -104,13 +104,13 @@ def rebuild_ledger(
 
 
 def _documents(
-    backbone: Backbone, endpoint: str, kind: Kind, rebuilt: Rebuilt
+    backbone: Backbone, endpoint: str, kind: Kind, rebuilt: Rebuilt, days: tuple[int, int]
 ) -> Iterator[tuple[str, Manifest | Parcel]]:
     is_raw = kind is Kind.RAW
     ending = ".manifest.json" if is_raw else ".parcel.json"
     store = backbone.store(endpoint)
     for file in store.list_files(f"{kind.scope}/"):
-        if not file.name.endswith(ending):
+        if not file.name.endswith(ending) or not is_of_days(file.name, days):
             continue
         limit = raw.MAX_BYTES if is_raw else parcels.MAX_BYTES
         try:
@@ -123,10 +123,10 @@ def _documents(
             yield file.name, document
 
 
-def _day_of(document: Manifest | Parcel) -> int:
-    if isinstance(document, Manifest):
-        return document.unit.obs_id.day_obs.value
-    return document.day_obs
+def is_of_days(name: str, days: tuple[int, int]) -> bool:
+    """Say whether a stored file is of some nights, or of none that its name tells."""
+    found = re.search(r"/(\d{8})/", name)
+    return found is None or days[0] <= int(found[1]) <= days[1]
 
 
 def _take(backbone: Backbone, document: Manifest | Parcel, endpoint: str, rebuilt: Rebuilt) -> None:

@@ -17,6 +17,7 @@ from dbb.digests import DigestWriter, digest_stream
 from dbb.errors import BadManifest, Damaged, DigestMismatch, MissingCopy
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import Cargo, stored_name
+from dbb.flows.rebuilding import is_of_days
 from dbb.model import manifest as raw
 from dbb.model import parcel as parcels
 from dbb.model.exposure import Unit
@@ -113,7 +114,7 @@ class Restoring:
         for kind in Kind:
             ending = ".manifest.json" if kind is Kind.RAW else ".parcel.json"
             for file in store.list_files(f"{kind.scope}/"):
-                if not file.name.endswith(ending):
+                if not file.name.endswith(ending) or not is_of_days(file.name, self.days):
                     continue
                 try:
                     document = self._read(store, file.name)
@@ -123,8 +124,7 @@ class Restoring:
                         "action=drill peer=%s name=%s reason=%s", peer, file.name, error.code
                     )
                     continue
-                if self.days[0] <= _day_of(document) <= self.days[1]:
-                    yield document
+                yield document
 
     def _read(self, store: Store, name: str) -> Manifest | Parcel:
         is_raw = name.startswith(f"{Kind.RAW.scope}/")
