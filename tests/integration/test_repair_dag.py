@@ -1,4 +1,4 @@
-"""The repair DAG on real Airflow: much at once waits for a person, whose answer decides."""
+"""Repair and the recovery drill on real Airflow: much at once waits for a person, whose answer decides."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 
 from dbb.flows.cargo import stored_name
 from dbb.flows.verifying import verify_units
+from dbb.hooks.drills import SqlDrills
 from dbb.model.delivery import State
+from dbb.model.drill import DrillKind
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
 from dbb.settings import Settings
-from dbb.wiring import open_backbone
+from dbb.wiring import open_backbone, open_ledger
 from sandbox import rest
 from sandbox.layout import Layout
 from sandbox.night import Night
@@ -41,11 +43,11 @@ def backbone(night, tmp_path):
 
 
 class Runs:
-    """Follow the runs of the DAG by the REST interface, as an operator's tool does."""
+    """Follow the runs of a DAG by the REST interface, as an operator's tool does."""
 
-    def __init__(self, night):
+    def __init__(self, night, dag="repair"):
         self.night = night
-        self.api = f"{night.env['DBB_AIRFLOW_URL']}/api/v2/dags/repair"
+        self.api = f"{night.env['DBB_AIRFLOW_URL']}/api/v2/dags/{dag}"
         night._await_dag(self.api, night.token())
 
     def call(self, method, path, body=None):
@@ -124,3 +126,18 @@ def test_much_at_once_waits_for_a_person_and_is_restored_by_their_word(night, ba
     assert {path: path.read_bytes() for path in whole} == whole
     took_s = time.monotonic() - began_s
     print(f"{BROKEN} units, asked twice: restored in {took_s:.0f} s")  # noqa: T201 - the figure
+
+
+def test_the_recovery_drill_burns_the_scratch_place_and_keeps_a_record(night, backbone, tmp_path):
+    env = {**night.env, "summit": str(tmp_path)}
+    day, units = finished_night(backbone, env, 1)
+    runs = Runs(night, "dr_drill")
+    states = runs.end(runs.trigger(first_day=str(day)))
+    assert set(states.values()) == {"success"}
+    assert len(states) == 2
+    drills = SqlDrills(open_ledger(Settings.load(environment=night.env), "test"))
+    for kind in (DrillKind.ENDPOINT, DrillKind.LEDGER):
+        newest = drills.newest(kind, 1)[0]
+        assert (newest.is_passed, newest.units) == (True, len(units))
+    unit = Unit.parse(units[0])
+    assert (store_folder(env, "scratch") / f"raw/{unit.bundle_name}").is_file()

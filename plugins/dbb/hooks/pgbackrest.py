@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
-from dbb.errors import BackupUnusable, SettingMissing
+from dbb.errors import BackupUnusable, InstallationWrong, SettingMissing
 from dbb.settings import INCLUDE, Settings
 
 log = logging.getLogger(__name__)
@@ -219,7 +219,8 @@ class PgBackRest:
                 timeout=limit_s,
             )
         except FileNotFoundError as error:
-            raise SettingMissing("A program is not installed.", str(error.filename)) from None
+            why = "it is not installed"
+            raise InstallationWrong.for_part(str(error.filename), why) from None
         except subprocess.TimeoutExpired:
             why = f"no answer within {limit_s:g} s"
             raise BackupUnusable.for_answer(command, why) from None
