@@ -52,7 +52,7 @@ with DAG(
     dag_id="reconcile",
     description="Compare stores, Rucio, Butler and ledger of past nights; report, never act.",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("5/15 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("5,20,35,50 * * * *", timezone="UTC"),
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,  # the next run looks at the same nights
     max_active_runs=1,

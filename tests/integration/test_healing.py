@@ -15,7 +15,7 @@ from lsst.daf.butler import Butler
 from dbb.errors import PlanRefused
 from dbb.flows.cargo import dataset_did, manifest_did, stored_name
 from dbb.flows.copies import look_for_copies
-from dbb.flows.healing import apply_mending, plan_mending
+from dbb.flows.healing import apply_mending, is_large, plan_mending
 from dbb.flows.manifests import read_manifest
 from dbb.flows.publishing import publish_units
 from dbb.flows.reconciling import reconcile_night
@@ -165,3 +165,43 @@ def test_what_is_damaged_at_any_endpoint_is_right_again_without_a_person(
             assert len(refs) == 7 * 197
             butler.get(refs[0])
     print(f"damage of eight kinds was set right in {took_s:.1f} s of work")  # noqa: T201 - the figure
+
+
+def test_a_replica_that_is_missing_or_cut_short_is_back_within_the_hour_by_the_clock_of_the_dags(
+    backbone, environment
+):
+    """The DAGs' schedules on a clock that is ahead: the damage comes just after a scan, the worst moment."""
+    night, units = finished_night(backbone, environment, 4)
+    settings = Settings.load(environment=environment)
+    clock = Later()
+    later = dataclasses.replace(backbone, clock=clock)
+    sources, rows = open_sources(settings, later), open_keeping(settings, "integration test")
+    whole = files_of(environment, units)
+    reconcile_night(sources, night)
+    for place, unit in (("frdf", units[0]), ("usdf", units[1])):
+        bundle_path(environment, place, unit).unlink()
+    for place, unit in (("frdf", units[2]), ("usdf", units[3])):
+        path = bundle_path(environment, place, unit)
+        path.write_bytes(path.read_bytes()[:-512])
+    minutes = 0
+    while minutes < 60:
+        minutes += 5
+        clock.ahead += dt.timedelta(minutes=5)
+        if minutes % 15 == 0:  # `reconcile`, each quarter of an hour
+            reconcile_night(sources, night)
+        if minutes % 15 == 10:  # `repair`, ten minutes after it
+            finish_repairs(later, rows)
+            plan = plan_mending(sources, rows, settings.sources_of_repair)
+            assert not is_large(sources, plan)
+            apply_mending(sources, rows, settings.sources_of_repair, plan.sha256)
+        for _ in range(20):  # Rucio's daemons go round all the time
+            cycle(environment)
+        for endpoint in later.policy.receivers:  # `deliver_…` is woken by Rucio
+            publish_units(later, look_for_copies(later, endpoint, units).work, endpoint)
+        found = backbone.ledger.deliveries(units)
+        states = {str(found[unit, place].state) for unit in units for place in PLACES}
+        if minutes > 30 and states == {"published"} and files_of(environment, units) == whole:
+            break
+    assert states == {"published"}
+    assert files_of(environment, units) == whole
+    print(f"two missing and two short replicas: back {minutes} minutes after the damage")  # noqa: T201
