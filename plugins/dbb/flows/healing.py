@@ -112,7 +112,11 @@ def find_for_person(sources: Sources) -> list[Finding]:
 
 
 def _confirmed(sources: Sources) -> list[Finding]:
-    return [each for each in sources.findings.find() if each.state is FindingState.CONFIRMED]
+    return [
+        each
+        for each in sources.findings.find()
+        if each.state is FindingState.CONFIRMED and each.sighting.endpoint in sources.endpoints
+    ]
 
 
 def _remedy(finding: Finding) -> Remedy:
@@ -177,8 +181,11 @@ def _judge(sources: Sources, sighting: Sighting, row: UnitRow | None) -> list[_C
             case(action, detail, value, at or endpoint)
             for action, detail, value, at in _judge_unit(backbone, sighting, row)
         ]
-    except Transient as error:  # it is not known now: the next plan asks again
-        log.info("action=judge subject=%a endpoint=%s result=%s", row, endpoint, error.code)
+    except (Transient, Damaged, BrokenContract) as error:
+        # It is not known now, or its own manifest is the trouble, of which another finding tells.
+        log.info(
+            "action=judge subject=%a endpoint=%s result=%s", sighting.subject, endpoint, error.code
+        )
         return []
 
 
