@@ -93,7 +93,7 @@ def plan_mending(sources: Sources, rows: BrokenRows, order: Sequence[str]) -> Pl
 
 
 def plan_healing(sources: Sources) -> Plan:
-    """Find out what becomes of each confirmed finding; nothing changes but the findings themselves."""
+    """Find out what becomes of each confirmed finding; nothing changes."""
     confirmed = [each for each in _confirmed(sources) if _remedy(each) is not Remedy.PERSON]
     seen = _see_again(sources, confirmed[:MOST_UNITS])
     units = sources.backbone.ledger.units(sorted({each.subject for each in seen}))
@@ -124,14 +124,17 @@ def _remedy(finding: Finding) -> Remedy:
 
 
 def _see_again(sources: Sources, confirmed: Sequence[Finding]) -> list[Sighting]:
-    """Scan the nights once more; what a scan does not see now is not acted on."""
+    """Scan the nights once more; what a scan does not see now is not acted on.
+
+    It is not recorded: a plan must not confirm what the same plan made again would then act on.
+    """
     wanted = {each.sighting.finding_id for each in confirmed}
     places: dict[int, set[str]] = {}
     for each in confirmed:
         places.setdefault(each.sighting.day_obs, set()).add(each.sighting.endpoint)
     seen = []
     for day, names in sorted(places.items()):
-        for scan in reconcile_night(sources, DayObs(day), sorted(names)):
+        for scan in reconcile_night(sources, DayObs(day), sorted(names), record=False):
             seen += [each for each in scan.sightings if each.finding_id in wanted]
     return seen
 

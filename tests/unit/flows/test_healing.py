@@ -163,6 +163,19 @@ def test_what_was_mended_since_is_not_acted_on():
     assert not plan_healing(open_sources(world))
 
 
+def test_planning_confirms_nothing_so_that_the_plan_made_again_is_the_same():
+    world, unit = settled()
+    world.stores["frdf"].delete([stored_name(bundle(unit))])
+    confirm(world)
+    world.stores["frdf"].put(f"raw/{unit}/core", b"dark")
+    world.clock.advance(3600)
+    reconcile_night(open_sources(world), NIGHT)
+    world.clock.advance(CONFIRM_AFTER.total_seconds() + 1)
+    first = plan_healing(open_sources(world))
+    assert plan_healing(open_sources(world)).sha256 == first.sha256
+    assert [line.action for line in first.lines] == [FETCH]
+
+
 def test_a_dark_file_is_moved_with_a_row_and_can_be_put_back():
     world, unit = settled()
     name = f"raw/{unit}/core.4711"
