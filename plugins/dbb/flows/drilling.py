@@ -12,6 +12,7 @@ one, and which holds nothing but what a drill has laid there: a mark in each say
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,11 +66,19 @@ def check_scratch(endpoint: Endpoint, mine: Sequence[str], others: Mapping[str, 
     """
     if endpoint.role is not Role.SCRATCH:
         raise NotScratch.for_endpoint(endpoint.name, f"its role is {endpoint.role}")
+    taken = {_place(root): owner for root, owner in others.items()}
     for root in mine:
-        for other, owner in others.items():
-            a, b = (f"{each.removeprefix('file://').rstrip('/')}/" for each in (root, other))
-            if a.startswith(b) or b.startswith(a):
+        here = _place(root)
+        for there, owner in taken.items():
+            if here.startswith(there) or there.startswith(here):
                 raise NotScratch.for_endpoint(endpoint.name, f"{root} is where {owner} is")
+        taken[here] = f"its own {root}"
+
+
+def _place(root: str) -> str:
+    """Spell a folder or URL in one way, without the connection that an S3 address may name."""
+    plain = re.sub(r"^s3://[^/@]*@", "s3://", root.removeprefix("file://"))
+    return f"{plain.rstrip('/')}/"
 
 
 def drill_endpoint(

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 START_S = 3600
 """Longest time in which the restored server replays its WAL."""
 
+LOCK_S = 10
+"""Longest time that writers wait for a drill which itself waits for a longer writer; then it gives up."""
+
 Table = tuple[int, str]
 """How many rows a table has, and the sum over all of them."""
 
@@ -119,6 +122,7 @@ def _mark(engine: Engine, target: str) -> tuple[dict[str, Table], int]:
         holder = holder.execution_options(isolation_level="REPEATABLE READ")
         tables = _tables(reader)
         reader.rollback()
+        holder.execute(text(f"set local lock_timeout = '{LOCK_S}s'"))
         if tables:  # a lock takes no snapshot: the next statement does, when nobody writes any more
             holder.execute(text(f"lock table {', '.join(tables)} in share mode"))
         holder.execute(text("select pg_create_restore_point(:name)"), {"name": target})

@@ -75,6 +75,16 @@ def test_a_place_that_overlaps_with_another_one_is_refused(mine):
         check_scratch(SCRATCH, [mine], {"file:///data/usdf": "usdf"})
 
 
+def test_an_s3_bucket_is_the_same_by_whatever_connection():
+    with pytest.raises(NotScratch, match="frdf"):
+        check_scratch(SCRATCH, ["s3://other@bucket/a/b"], {"s3://one@bucket/a": "frdf"})
+
+
+def test_store_and_repository_in_one_another_are_refused():
+    with pytest.raises(NotScratch, match="its own"):
+        check_scratch(SCRATCH, ["file:///scratch", "/scratch/butler"], {})
+
+
 def test_a_neighbour_is_no_overlap():
     check_scratch(SCRATCH, ["file:///data/usdf2", "s3://a/b"], {"file:///data/usdf": "usdf"})
 
