@@ -319,7 +319,7 @@ def apply_mending(
     carry_out(backbone, plan)
     done: Counter[str] = Counter()
     for line in plan.of(*ORDER):
-        done[line.action] += heal(backbone, line)
+        done[line.action] += heal(backbone, line, order)
         log.info(
             "action=heal what=%r endpoint=%s units=%d reason=%s",
             line.action, line.subject, line.units, line.detail,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from dbb.errors import BrokenContract, Damaged, DarkFile, DbbError, IngestRefused
@@ -14,6 +14,7 @@ from dbb.flows.publishing import ingest_cargoes, publish_units
 from dbb.flows.refusing import refuse_file, refuse_unit
 from dbb.flows.registration import ask_for_copies, entry_of
 from dbb.flows.releasing import release_units
+from dbb.flows.repairing import restore_copies
 from dbb.flows.verifying import verify_units
 from dbb.flows.wanting import traits_of
 from dbb.model.day_obs import DayObs
@@ -86,8 +87,17 @@ def is_taken(backbone: Backbone, name: str) -> bool:
         return False  # no name that Rucio could know
 
 
-def heal(backbone: Backbone, line: Line) -> int:
+def heal(backbone: Backbone, line: Line, order: Sequence[str]) -> int:
     """Do one line of a plan; what fails for one unit is recorded and costs the others nothing.
+
+    Parameters
+    ----------
+    backbone
+        The ports.
+    line
+        What to do.
+    order
+        Endpoints that the archive may be restored from.
 
     Returns
     -------
@@ -103,11 +113,37 @@ def heal(backbone: Backbone, line: Line) -> int:
             done += _STEPS[line.action](backbone, rows[name], line.subject, value)
         except (Damaged, BrokenContract) as error:
             refuse_unit(backbone, name, rows[name].day_obs, line.subject, error)
+    if line.action == FETCH and line.subject == backbone.policy.archive:
+        _restore_archive(
+            backbone, rows, dict(zip(line.names, line.value["of"], strict=True)), order
+        )
     return done
 
 
+def _restore_archive(
+    backbone: Backbone,
+    rows: Mapping[str, UnitRow],
+    sources: Mapping[str, str],
+    order: Sequence[str],
+) -> None:
+    """Make the rules that bring copies back to the archive, which has none of its own, at once.
+
+    What has no source that Rucio may copy from is for `repair` to judge.
+    """
+    known = backbone.ledger.deliveries(list(rows))
+    bad = (State.SUSPECT, State.MISSING)
+    for source in order:
+        mine = [
+            rows[unit]
+            for unit, place in sorted(sources.items())
+            if place == source and known[unit, backbone.policy.archive].state in bad
+        ]
+        if mine:
+            restore_copies(backbone, mine, source)
+
+
 def _fetch(backbone: Backbone, row: UnitRow, endpoint: str, source: str) -> bool:
-    """Take a bad copy out of use: at a receiver Rucio brings it anew, at the archive `repair` does.
+    """Take a bad copy out of use, and have Rucio bring it anew: at a receiver its rule does.
 
     Without a good copy anywhere Butler must not serve it any longer: the registry first.
     """

@@ -271,9 +271,15 @@ def _hold(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
 
 
 def _restore(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
-    """Have Rucio bring the bad files back: first a rule that wants them here, then the truth about them."""
-    archive, source = backbone.policy.archive, str(line.value)
-    rows = list(rows)
+    restore_copies(backbone, list(rows), str(line.value))
+
+
+def restore_copies(backbone: Backbone, rows: Sequence[UnitRow], source: str) -> None:
+    """Have Rucio bring the archive's bad files back from an endpoint.
+
+    First a rule that wants them here, then the truth about them.
+    """
+    archive = backbone.policy.archive
     datasets = {row.unit: dataset_did(row) for row in rows}
     wish = RuleWish(backbone.rses[archive], ACTIVITY, source_rse=backbone.rses[source])
     rules = backbone.catalog.ensure_rules(list(datasets.values()), wish)

@@ -333,3 +333,29 @@ def test_healing_killed_at_any_step_ends_the_same(case):
         until_well(world)
         assert open_findings(world) == set(), schedule
         assert world.state(unit, "usdf") is State.PUBLISHED
+
+
+@pytest.mark.parametrize("place", ["usdf", "frdf"])
+@pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "cut short"])
+def test_a_bad_replica_is_back_within_the_hour_by_the_schedules_of_the_dags(place, is_gone):
+    """`reconcile` at :05, :20, :35, :50 and `repair` ten minutes later; the damage comes just after a scan."""
+    world, unit = settled()
+    before = copies(world)
+    reconcile_night(open_sources(world), NIGHT)
+    if is_gone:
+        world.stores[place].delete([stored_name(bundle(unit))])
+    else:
+        spoil(world, unit, place)
+    minutes = 0
+    while minutes < 60:
+        minutes += 5
+        world.clock.advance(300)
+        if minutes % 15 == 0:
+            reconcile_night(open_sources(world), NIGHT)
+        if minutes % 15 == 10:
+            mend(world)
+        go_on(world)
+        if copies(world) == before and world.state(unit, place) is State.PUBLISHED and minutes > 30:
+            break
+    assert copies(world) == before
+    assert world.state(unit, place) is State.PUBLISHED
