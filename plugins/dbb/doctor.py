@@ -57,10 +57,11 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     yield "environment", lambda: _check_environment(settings)
     yield "ledger schema", lambda: _check_ledger(settings)
     yield "clock", lambda: _check_clock(settings)
-    for endpoint in settings.endpoints.values():
+    lasting = [each for each in settings.endpoints.values() if each.role is not Role.SCRATCH]
+    for endpoint in lasting:
         yield f"store {endpoint.name}", lambda here=endpoint: _check_store(settings, here)  # type: ignore[misc]
     yield "rucio", lambda: _check_rucio(settings)
-    for endpoint in settings.endpoints.values():
+    for endpoint in lasting:
         if endpoint.role is not Role.SOURCE:
             yield (
                 f"butler {endpoint.name}",

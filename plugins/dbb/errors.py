@@ -38,7 +38,8 @@
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
     │   ├── PayloadFailed           payload-failed
-    │   └── ValidityOverlap         validity-overlap
+    │   ├── ValidityOverlap         validity-overlap
+    │   └── DarkFile                dark-file
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── RuleStuck               rule-stuck
@@ -49,7 +50,8 @@
     │   ├── QservStuck              qserv-stuck
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
-    │   └── CalibrationsDiffer      calibrations-differ
+    │   ├── CalibrationsDiffer      calibrations-differ
+    │   └── DrillFailed             drill-failed
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -61,7 +63,9 @@
         ├── SchemaOutOfDate         schema-out-of-date
         ├── InstallationWrong       installation-wrong
         ├── QservUnfit              qserv-unfit
-        └── NoReadUrl               no-read-url
+        ├── NoReadUrl               no-read-url
+        ├── NotScratch              not-scratch
+        └── BackupUnusable          backup-unusable
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.
@@ -537,6 +541,20 @@ class ValidityOverlap(BrokenContract):
         return cls(f"It would be in force from {begin} on, and dataset {other} is.", what)
 
 
+class DarkFile(BrokenContract):
+    """Report a file that nobody's records name, or that ought not to be where it lies."""
+
+    code = "dark-file"
+    next_action = (
+        "Find out who wrote it; `dbb quarantine release` puts it back, `reject` leaves it aside."
+    )
+
+    @classmethod
+    def for_file(cls, url: str, why: str) -> Self:
+        """Name the file and what is wrong with it."""
+        return cls(f"The file was set aside: {why}.", url)
+
+
 class IncompleteExposure(OverBudget):
     """Report an exposure that waited its time for detectors that never came."""
 
@@ -672,6 +690,21 @@ class CalibrationsDiffer(OverBudget):
     def for_endpoint(cls, endpoint: str, verdict: str) -> Self:
         """Name the endpoint and what is wrong there."""
         return cls(f"The calibrations in force are wrong: {verdict}.", endpoint)
+
+
+class DrillFailed(OverBudget):
+    """Report a drill in which not everything came back right."""
+
+    code = "drill-failed"
+    next_action = (
+        "`dbb drill list` names what did not come back; see the runbook before a real fire does."
+    )
+
+    @classmethod
+    def for_drill(cls, what: str, units: int, wrong: Sequence[str]) -> Self:
+        """Name the drill, and the first of what went wrong."""
+        first = "; ".join(wrong[:3]) or "there was nothing to bring back"
+        return cls(f"{len(wrong)} of {units} did not come back right: {first}.", what)
 
 
 class SettingMissing(Misconfigured):
@@ -818,3 +851,27 @@ class NoReadUrl(Misconfigured):
     def for_store(cls, url: str, why: str) -> Self:
         """Name the store and what it lacks."""
         return cls(f"The store gives no address to read from: {why}.", url)
+
+
+class NotScratch(Misconfigured):
+    """Refuse to wipe a place that is not declared and marked as scratch."""
+
+    code = "not-scratch"
+    next_action = "Name an endpoint whose file says `role: scratch`, in a place of its own."
+
+    @classmethod
+    def for_endpoint(cls, name: str, why: str) -> Self:
+        """Name the endpoint and what speaks against it."""
+        return cls(f"It is not wiped: {why}.", name)
+
+
+class BackupUnusable(Misconfigured):
+    """Report a backup of the database that cannot be restored as it is."""
+
+    code = "backup-unusable"
+    next_action = "Read what it said: damage needs a full backup now (`dbb backup full`)."
+
+    @classmethod
+    def for_answer(cls, command: str, answer: str) -> Self:
+        """Name pgBackRest's command and what it said."""
+        return cls(f"pgBackRest {command}: {answer}.", "backup")

@@ -338,6 +338,12 @@ class Catalog(Protocol):
         Replicas that are declared already are no error.
         """
 
+    def declare_good(self, dids: Sequence[Did], rse: str) -> None:
+        """Say that registered replicas at an RSE were read and are right: they are available."""
+
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Have Rucio delete replicas at an RSE; those that a rule wants, or that are gone, stay as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class LandedBundle:

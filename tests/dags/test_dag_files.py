@@ -25,6 +25,7 @@ OTHERS = {
     "parquet_to_qserv": "parquet_to_qserv.py",
     "qserv_rollback": "qserv_rollback.py",
     "store_sweep": "store_sweep.py",
+    "dr_drill": "dr_drill.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -41,6 +42,7 @@ POOLS = {
     "reconcile": "audit",
     "parquet_to_qserv": "release",
     "qserv_rollback": "release",
+    "dr_drill": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""
@@ -283,7 +285,9 @@ def test_the_annex_is_woken_by_objects_and_by_the_clock(dags):
 def test_the_stores_that_only_we_write_to_are_swept_each_by_its_own_workers(dags):
     endpoints = Settings.load().endpoints
     tasks = dags["store_sweep"]["tasks"]
-    assert set(tasks) == {f"sweep_store_of_{name}" for name in endpoints if name != "summit"}
+    assert set(tasks) == {
+        f"sweep_store_of_{name}" for name in endpoints if name not in ("summit", "scratch")
+    }
     for name, step in tasks.items():
         assert step["queue"] == endpoints[name.removeprefix("sweep_store_of_")].queue
 

@@ -11,10 +11,12 @@ from types import ModuleType
 
 from dbb.cli import (
     audit,
+    backup,
     budget,
     buffers,
     calibration,
     doctor,
+    drill,
     events,
     expire,
     exposure,
@@ -52,6 +54,8 @@ COMMANDS: dict[str, ModuleType] = {
     "budget": budget,
     "retry": retry,
     "repair": repair,
+    "drill": drill,
+    "backup": backup,
     "parcel": parcel,
     "oods": oods,
     "lfa": lfa,

@@ -102,7 +102,7 @@ def _put_back(backbone: Backbone, refusal: Refusal) -> str:
         raise DecisionImpossible.for_refusal(
             refusal.refusal_id, f"its name is never used again ({error.message})"
         ) from None
-    store = backbone.source
+    store = backbone.store(refusal.endpoint)
     is_kept = store.stat(refusal.kept_as) is not None
     is_there = store.stat(name) is not None
     if is_kept and is_there:

@@ -55,7 +55,7 @@ def _register(
 ) -> set[str]:
     archive = backbone.policy.archive
     entries = {
-        cargo.row.unit: _entry(backbone, cargo, traits[cargo.row.unit])
+        cargo.row.unit: entry_of(backbone, cargo, traits[cargo.row.unit])
         for cargo in read_cargo(backbone, rows.values(), archive, State.VERIFIED)
     }
     rse = backbone.rses[archive]
@@ -68,7 +68,8 @@ def _register(
     )
 
 
-def _entry(backbone: Backbone, cargo: Cargo, traits: Traits) -> CatalogEntry:
+def entry_of(backbone: Backbone, cargo: Cargo, traits: Traits) -> CatalogEntry:
+    """Say what Rucio shall know of a unit."""
     return CatalogEntry(
         dataset=dataset_did(cargo.row),
         files=cargo.files,

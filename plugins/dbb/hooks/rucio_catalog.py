@@ -157,6 +157,22 @@ class RucioCatalog:
             for words in (refused or {}).get(rse, ()):  # "Already declared", "Unknown replica"
                 log.info("action=declare-bad rse=%s reason=%s", rse, words)
 
+    def declare_good(self, dids: Sequence[Did], rse: str) -> None:
+        """Make replicas available again that Rucio had as bad or unavailable."""
+        for chunk in _chunks(dids, ITEMS_AT_ONCE):
+            states = [{**_name(did), "state": "A"} for did in chunk]
+            with rucio_errors("declare_good"):
+                self._client.update_replicas_states(rse, states)
+
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Mark replicas as obsolete: Rucio's reaper deletes them, unless a rule holds them."""
+        for did in dids:  # one by one: a locked one refuses its whole call
+            with rucio_errors("set_tombstone"):
+                try:
+                    self._client.set_tombstone([{**_name(did), "rse": rse}])
+                except (rucio.ReplicaIsLocked, rucio.ReplicaNotFound) as error:
+                    log.info("action=retire did=%s rse=%s reason=%s", did, rse, error)
+
     def close(self) -> None:
         """Drop the connections; the next call makes new ones."""
         client = self.__dict__.pop("_client", None)

@@ -18,6 +18,8 @@ class Role(StrEnum):
     """A place that receives copies through Rucio."""
     CACHE = "cache"
     """A cache near the telescope with a registry of its own, which works when all else is down."""
+    SCRATCH = "scratch"
+    """A place for drills: whatever lies there may be wiped at any time; Rucio does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
