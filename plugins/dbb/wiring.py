@@ -27,6 +27,7 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.flows.export_ports import ExportPorts, Selection
     from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
@@ -201,6 +202,28 @@ def open_sources(settings: Settings, backbone: Backbone) -> Sources:
         rucio=cast(RucioNights, _WhenUsed(rucio)),
         butler=butler,
         findings=SqlFindings(open_ledger(settings, "reconcile")),
+    )
+
+
+def open_exports(settings: Settings, actor: str, *, is_signed: bool = True) -> ExportPorts:
+    """Open what exports need beside the backbone; ``DBB_EXPORT_KEY`` names the file of the key."""
+    from dbb.flows.export_ports import ExportPorts  # noqa: PLC0415 - exports alone
+    from dbb.hooks.export_work import ExportWork  # noqa: PLC0415 - exports alone
+    from dbb.hooks.exports import SqlExports  # noqa: PLC0415 - exports alone
+    from dbb.hooks.posix_store import PosixStore  # noqa: PLC0415 - exports alone
+    from dbb.hooks.ssh_signature import SshSigner  # noqa: PLC0415 - exports alone
+
+    def selection(endpoint: str) -> Selection:
+        from dbb.hooks.butler_export import ButlerExport  # noqa: PLC0415 - a slow import
+
+        return ButlerExport(settings.resolve(settings.endpoint(endpoint).butler))
+
+    return ExportPorts(
+        selection=selection,
+        open_folder=PosixStore,
+        open_work=ExportWork,
+        rows=SqlExports(open_ledger(settings, actor), SystemClock()),
+        signer=SshSigner(Path(settings.value("DBB_EXPORT_KEY"))) if is_signed else None,
     )
 
 

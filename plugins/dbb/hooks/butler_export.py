@@ -6,7 +6,7 @@ import contextlib
 import io
 import itertools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,7 +30,13 @@ from dbb.model.export import ExportOrder, Unavailable, Wanted
 
 DATASETS_AT_ONCE = 1000
 
-_NOT_UNDERSTOOD = (InvalidQueryError, MissingCollectionError, MissingDatasetTypeError, ValueError, LookupError)
+_NOT_UNDERSTOOD = (
+    InvalidQueryError,
+    MissingCollectionError,
+    MissingDatasetTypeError,
+    ValueError,
+    LookupError,
+)
 """What Butler raises of a query that cannot be asked."""
 
 
@@ -157,7 +163,7 @@ class ButlerExport:
 
 
 @contextlib.contextmanager
-def _export(butler: Butler) -> Iterator[tuple[Any, Any]]:
+def _export(butler: Butler) -> Iterator[tuple[Any, Callable[[], bytes]]]:
     """Have Butler write an import file; what it wrote can be read after it has ended well."""
     written = io.BytesIO()
     with TemporaryDirectory() as folder:
@@ -217,14 +223,18 @@ def _visits(
     exposures: dict[str, set[int]] = {}
     for ref in refs:
         if "exposure" in ref.dataId.dimensions:
-            exposures.setdefault(str(ref.dataId["instrument"]), set()).add(int(ref.dataId["exposure"]))
+            exposures.setdefault(str(ref.dataId["instrument"]), set()).add(
+                int(ref.dataId["exposure"])
+            )
     for instrument, numbers in sorted(exposures.items()):
         made = _records(butler, "visit_definition", instrument, "exposure", numbers)
         visits = {int(record.visit) for record in made}
         for element in VISIT_ELEMENTS if visits else ():
             yield element, _records(butler, element, instrument, "visit", visits)
-        systems = _records(butler, "visit_system", instrument, "", set()) if visits else []
-        yield "visit_system", systems
+        for element in (
+            ("visit_system", "detector") if visits else ()
+        ):  # regions are of all detectors
+            yield element, _records(butler, element, instrument, "", set())
 
 
 def _records(

@@ -80,7 +80,9 @@ class ExportWork:
 
     def units(self) -> Iterator[str]:
         """Name the units of what is wanted, in order."""
-        for (unit,) in self._db.execute("select distinct unit from wanted order by unit").fetchall():
+        for (unit,) in self._db.execute(
+            "select distinct unit from wanted order by unit"
+        ).fetchall():
             yield unit
 
     def wanted_of(self, unit: str) -> list[Wanted]:
@@ -111,7 +113,8 @@ class ExportWork:
         """Note what is wanted and cannot go out."""
         self._db.execute("begin")
         self._db.executemany(
-            "insert or ignore into unavailable values (?, ?)", ((each.what, each.why) for each in rows)
+            "insert or ignore into unavailable values (?, ?)",
+            ((each.what, each.why) for each in rows),
         )
         self._db.execute("commit")
 

@@ -73,7 +73,10 @@ class ExportOrder:
             If a field is unknown, missing or of the wrong shape.
         """
         try:
-            order = cls(**{key: tuple(fields[key]) if key in _LIST else fields[key] for key in fields})
+            values: dict[str, Any] = {
+                key: tuple(fields[key]) if key in _LIST else fields[key] for key in fields
+            }
+            order = cls(**values)
             for one in order.ids:
                 uuid.UUID(one)
             if order.ends_on:
@@ -90,7 +93,9 @@ class ExportOrder:
             return f"its name {self.name[:40]!a} is not plain"
         if not self.collections or not self.dataset_types:
             return "it names no collection or no dataset type"
-        if not all(isinstance(each, str) and each for each in (*self.collections, *self.dataset_types)):
+        if not all(
+            isinstance(each, str) and each for each in (*self.collections, *self.dataset_types)
+        ):
             return "a name is no text"
         if not all(isinstance(each, Mapping) and each for each in self.data_ids):
             return "a data id is no object"
