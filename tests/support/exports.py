@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,8 @@ from dbb.hooks.exports import SqlExports
 from dbb.hooks.posix_store import PosixStore
 from dbb.hooks.ssh_signature import SshSigner
 from dbb.model.export import ExportOrder
+from support.bags import make_key
 from support.real_world import CAMPAIGN, NIGHT, RealWorld
-
-
-def make_key(folder: Path, name: str = "exports") -> tuple[Path, Path]:
-    """Make a key, and the file by which others believe it."""
-    key, signers = folder / name, folder / f"{name}.signers"
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)],  # noqa: S607
-        check=True,
-    )
-    signers.write_text(f"{name}@example.org {key.with_suffix('.pub').read_text()}")
-    return key, signers
 
 
 def make_order(**changes: Any) -> ExportOrder:
