@@ -22,6 +22,7 @@ OTHERS = {
     "repair": "repair.py",
     "reconcile": "reconcile.py",
     "store_sweep": "store_sweep.py",
+    "export_bundle": "export_bundle.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -35,6 +36,7 @@ ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS, *CALIBRATIONS)
 POOLS = {
     "archive_scrub": "audit",
     "reconcile": "audit",
+    "export_bundle": "export",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""
