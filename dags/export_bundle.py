@@ -48,7 +48,7 @@ with DAG(
     schedule=None,
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,
-    max_active_runs=2,
+    max_active_runs=1,
     default_args=defaults,
     params=export_params(archive.name, (archive.name, *settings.raw.receivers)),
     tags=[Tag.PRODUCTS],
