@@ -154,6 +154,16 @@ class MemoryCatalog:
                 if rule.rse == rse and did in self.datasets[rule.dataset].files:
                     rule.status = RuleStatus(RuleState.WAITING, reason)
 
+    def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
+        """Forget a dataset with its files, and their replicas at an RSE."""
+        self.datasets.pop(dataset, None)
+        for did in files:
+            known = self.files.get(did)
+            if known is not None:
+                known.rses.discard(rse)
+                if not known.rses:
+                    del self.files[did]
+
     # What follows is for tests: no flow sees it.
 
     def run_daemons(self, fails: Callable[[Did], str] = lambda _: "") -> None:

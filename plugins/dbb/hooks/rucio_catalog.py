@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 ITEMS_AT_ONCE = 1000
 """Rucio takes no more in one call."""
 
+FORGET_AFTER_S = 60
+"""When the undertaker may take a dataset that is to be forgotten."""
+
 CAMPAIGN_LENGTH = 50
 """Width of the column for science programs."""
 _ATTEMPTS = 5
@@ -155,6 +158,18 @@ class RucioCatalog:
                 refused = self._client.declare_bad_file_replicas(replicas, reason=reason)
             for words in (refused or {}).get(rse, ()):  # "Already declared", "Unknown replica"
                 log.info("action=declare-bad rse=%s reason=%s", rse, words)
+
+    def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
+        """Have Rucio's daemons forget a dataset with its rules, and its files' replicas at an RSE.
+
+        What Rucio does not know is forgotten already.
+        """
+        with rucio_errors("forget"):
+            try:
+                self._client.set_metadata(**_name(dataset), key="lifetime", value=FORGET_AFTER_S)
+                self._client.set_tombstone([{**_name(did), "rse": rse} for did in files])
+            except (rucio.DataIdentifierNotFound, rucio.ReplicaNotFound):
+                log.info("action=forget dataset=%s reason=gone", dataset)
 
     def close(self) -> None:
         """Drop the connections; the next call makes new ones."""
