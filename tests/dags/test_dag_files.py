@@ -23,6 +23,7 @@ OTHERS = {
     "reconcile": "reconcile.py",
     "store_sweep": "store_sweep.py",
     "export_bundle": "export_bundle.py",
+    "canary": "canary.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -37,6 +38,7 @@ POOLS = {
     "archive_scrub": "audit",
     "reconcile": "audit",
     "export_bundle": "export",
+    "canary": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""

@@ -95,6 +95,9 @@ class CanaryRows(Protocol):
     def removed(self, number: int) -> None:
         """Record that nothing of one is left."""
 
+    def stages(self, canary: Canary) -> dict[str, float]:
+        """Give the seconds from one's begin to each stage."""
+
 
 @dataclass(frozen=True)
 class Cage:
