@@ -81,6 +81,9 @@ class Work(Protocol):
     def remove(self) -> None:
         """Delete the notes: the export is whole."""
 
+    def close(self) -> None:
+        """Let others have the notes; again is nothing."""
+
 
 class Signer(Protocol):
     """Sign bytes."""

@@ -7,6 +7,7 @@ its name in one step, after the offline verifier has read every byte and found n
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -96,10 +97,10 @@ def plan_export(
     making = Making(folder, order.name)
     if making.place.exists():
         _check_same(ports.open_folder(making.place), order)
-    work = _open_work(ports, making, order)
-    pin(backbone, ports.selection(order.endpoint), work, order)
-    _check(work, order, leave_out=leave_out)
-    return work.totals()
+    with contextlib.closing(_open_work(ports, making, order)) as work:
+        pin(backbone, ports.selection(order.endpoint), work, order)
+        _check(work, order, leave_out=leave_out)
+        return work.totals()
 
 
 def make_export(
@@ -142,27 +143,27 @@ def make_export(
         ports.signer.check()
     if making.place.exists():
         return _again(ports, making, order)
-    work = _open_work(ports, making, order)
-    selection = ports.selection(order.endpoint)
-    pin(backbone, selection, work, order)
-    left_out = _check(work, order, leave_out=leave_out)
-    totals = work.totals()
-    if limit_bytes and totals[2] > limit_bytes:
-        raise ExportRefused.for_too_much(order.name, totals[2], limit_bytes)
-    ports.rows.begin(order, str(making.place), totals)
-    making.building.mkdir(exist_ok=True)
-    bag = ports.open_folder(making.building)
-    _describe(selection, work, bag, order)
-    moved = _copy_all(backbone, work, bag, order, tell)
-    tag_sha256 = write_tags(bag, work, order, ports.signer)
-    tell("read back", totals[2], totals[2])
-    _check_bag(making.building)
-    write_record(bag, making.record)
-    making.building.rename(making.place)
-    _sync(folder)
-    ports.rows.finish(order.name, tag_sha256)
-    unserved = tuple(work.read("unserved"))
-    work.remove()
+    with contextlib.closing(_open_work(ports, making, order)) as work:
+        selection = ports.selection(order.endpoint)
+        pin(backbone, selection, work, order)
+        left_out = _check(work, order, leave_out=leave_out)
+        totals = work.totals()
+        if limit_bytes and totals[2] > limit_bytes:
+            raise ExportRefused.for_too_much(order.name, totals[2], limit_bytes)
+        ports.rows.begin(order, str(making.place), totals)
+        making.building.mkdir(exist_ok=True)
+        bag = ports.open_folder(making.building)
+        _describe(selection, work, bag, order)
+        moved = _copy_all(backbone, work, bag, order, tell)
+        tag_sha256 = write_tags(bag, work, order, ports.signer)
+        tell("read back", totals[2], totals[2])
+        _check_bag(making.building)
+        write_record(bag, making.record)
+        making.building.rename(making.place)
+        _sync(folder)
+        ports.rows.finish(order.name, tag_sha256)
+        unserved = tuple(work.read("unserved"))
+        work.remove()
     log.info("action=make-export name=%s datasets=%d files=%d bytes=%d", order.name, *totals)
     return Made(str(making.place), *totals, moved, left_out, unserved)
 
@@ -172,6 +173,7 @@ def _open_work(ports: ExportPorts, making: Making, order: ExportOrder) -> Work:
     work = ports.open_work(making.notes)
     known = work.read("order")
     if known is not None and known != order.sha256:
+        work.close()
         raise ExportRefused.for_other(making.notes)
     work.note("order", order.sha256)
     return work

@@ -5,12 +5,14 @@ What was pinned stays pinned: killed anywhere, the same command goes on from her
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dbb.errors import ExportRefused
 from dbb.model.export import Pinned, Unavailable, Wanted
 
 _SCHEMA = """
@@ -28,27 +30,39 @@ create table if not exists unavailable (what text primary key, why text not null
 
 
 class ExportWork:
-    """Keep what an export has selected and pinned.
+    """Keep what an export has selected and pinned; one process at a time.
 
     Parameters
     ----------
     path
         The file.
+
+    Raises
+    ------
+    ExportRefused
+        If another process has it open.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = path.open("ab")  # closed last: closing it frees what SQLite has locked
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise ExportRefused.for_other(f"{path}: somebody is making it") from None
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; again is nothing."""
         self._db.close()
+        self._lock.close()
 
     def remove(self) -> None:
-        """Close and delete the file: the export is whole."""
-        self.close()
+        """Delete and close the file: the export is whole."""
         self._path.unlink(missing_ok=True)
+        self.close()
 
     def note(self, name: str, value: Any) -> None:
         """Write a note down."""

@@ -237,6 +237,15 @@ def test_killed_anywhere_it_goes_on_and_the_bag_is_the_same(exports, shared, mon
     assert (exports.bag / tags).exists()
 
 
+def test_two_processes_never_make_the_same_export_at_once(exports):
+    exports.folder.mkdir()
+    work = exports.ports.open_work(Making(exports.folder, exports.name).notes)
+    with pytest.raises(ExportRefused, match="somebody is making it"):
+        exports.make(**RAW)
+    work.close()
+    assert exports.make(**RAW).left_out == 0
+
+
 def test_a_store_that_is_away_costs_nothing_but_time(exports, monkeypatch):
     def away(*_, **__):
         raise StoreUnavailable.for_store("usdf", "away")
