@@ -19,7 +19,7 @@ from dbb.model.delivery import State
 from dbb.model.export import Pinned
 from dbb.verify_bag import verify
 from support.exports import NIGHT, Exports, import_bag, make_key, make_order, make_world
-from support.real_world import CAMPAIGN
+from support.real_world import CAMPAIGN, RealWorld
 
 RAW = {"dataset_types": ["raw"], "collections": ["LSSTCam/defaults"]}
 
@@ -47,6 +47,13 @@ def copied(shared, exports):
     record = Making(shared.folder, "night").record
     shutil.copy(record, Making(exports.folder, exports.name).record)
     return exports
+
+
+def small_world(folder):
+    """Make a backbone that serves two exposures of the sky, for a test to change."""
+    world = RealWorld(folder / "world")
+    world.observe(2)
+    return world
 
 
 def snapshot(bag):
@@ -141,18 +148,18 @@ def test_the_same_order_again_is_nothing_and_another_one_is_refused(shared):
 
 def test_a_snapshot_is_the_same_after_more_was_published(exports, tmp_path):
     """Killed between pinning and copying, an export has what it was ordered from, and no more."""
-    world = make_world(tmp_path / "world")
+    world = small_world(tmp_path)
     mine = Exports(world, exports.folder, exports.key, exports.signers)
-    first = plan_export(world.backbone(), mine.ports, make_order(), mine.folder, leave_out=False)
+    order = make_order(**RAW)
+    first = plan_export(world.backbone(), mine.ports, order, mine.folder, leave_out=False)
     world.take("bias", 5011)
-    world.make()
-    made = mine.make()
+    made = mine.make(**RAW)
     assert (made.datasets, made.files, made.size_bytes) == first
-    assert mine.make(name="later").datasets > made.datasets
+    assert mine.make(**RAW, name="later").datasets > made.datasets
 
 
 def test_what_is_not_published_is_refused_by_name_or_listed(exports, tmp_path):
-    world = make_world(tmp_path / "world")
+    world = small_world(tmp_path)
     mine = Exports(world, exports.folder, exports.key, exports.signers)
     unit = min(row.unit for row in world.ledger.units_of_night("LSSTCam", NIGHT.value))
     world.ledger.advance([unit], "usdf", State.PUBLISHED, State.SUSPECT, "a test")
@@ -323,10 +330,10 @@ def test_without_a_record_a_bag_whose_words_are_damaged_is_not_guessed_at(copied
 
 
 def test_a_dataset_that_left_the_archive_is_said_by_name(copied, tmp_path):
-    world = make_world(tmp_path / "world")
+    world = small_world(tmp_path)
     mine = Exports(world, tmp_path / "mine", copied.key, copied.signers)
-    mine.make()
-    row = next(row for row in snapshot(mine.bag) if row.dataset_type == "raw")
+    mine.make(**RAW)
+    row = snapshot(mine.bag)[0]
     world.ledger.advance([row.unit], "usdf", State.PUBLISHED, State.MISSING, "a test")
     (mine.bag / row.path).unlink()
     done = repair(mine)
