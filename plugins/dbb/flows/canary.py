@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dbb.errors import CanaryStuck, DbbError, Transient
+from dbb.errors import CanaryStuck, DbbError
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.backbone import Backbone
 from dbb.flows.copies import look_for_copies
@@ -165,10 +165,8 @@ def settle(cage: Cage, canary: Canary, stop: Stop, now: dt.datetime, limit_s: fl
     cage.rows.end(canary.number, outcome, stop.step, stop.reason)
     try:
         remove(cage, canary)
-    except Transient as error:
-        log.warning(
-            "action=remove-canary number=%d reason=%s", canary.number, error
-        )  # the next does
+    except DbbError as error:  # the next one does it, and no step is hidden by it
+        log.warning("action=remove-canary number=%d reason=%s", canary.number, error)
     if stop.step:
         raise CanaryStuck.for_step(canary.name, stop.step, took, limit_s, stop.reason or "it waits")
     return True
@@ -209,19 +207,22 @@ def remove(cage: Cage, canary: Canary) -> list[str]:
         for endpoint in policy.publishers:
             cage.prepare(endpoint)
             backbone.repository(endpoint).withdraw([manifest])
+    left = [
+        f"{endpoint}: dataset {name}"
+        for endpoint in (policy.publishers if ids else ())
+        for name in backbone.repository(endpoint).locate(ids)
+    ]
+    if left:  # no file goes while a registry has it
+        return left
     locks = backbone.catalog.locks([dataset]).get(dataset, {})
     backbone.catalog.drop_rules([lock.rule_id for lock in locks.values()])
-    cage.forget(dataset, files, backbone.rses[policy.archive])
+    for endpoint in policy.publishers:
+        cage.forget(dataset, files, backbone.rses[endpoint])
     backbone.source.delete([file.name for file in backbone.source.list_files(f"{unit.folder}/")])
     left = [
         f"{endpoint}: {file.name}"
         for endpoint in policy.receivers
         for file in backbone.store(endpoint).list_files(f"{Kind.RAW.scope}/{unit.folder}/")
-    ]
-    left += [
-        f"{endpoint}: dataset {name}"
-        for endpoint in (policy.publishers if ids else ())
-        for name in backbone.repository(endpoint).locate(ids)
     ]
     archive.delete([f"{Kind.RAW.scope}/{unit.bundle_name}"])
     archive.delete([f"{Kind.RAW.scope}/{unit.manifest_name}"])  # last: by it the rest was found

@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -160,16 +161,16 @@ class RucioCatalog:
                 log.info("action=declare-bad rse=%s reason=%s", rse, words)
 
     def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
-        """Have Rucio's daemons forget a dataset with its rules, and its files' replicas at an RSE.
+        """Have Rucio's daemons forget a dataset, and delete its files' replicas at an RSE.
 
-        What Rucio does not know is forgotten already.
+        What Rucio does not know is forgotten already; what a rule still holds is left for the next call.
         """
         with rucio_errors("forget"):
-            try:
+            with suppress(rucio.DataIdentifierNotFound):
                 self._client.set_metadata(**_name(dataset), key="lifetime", value=FORGET_AFTER_S)
-                self._client.set_tombstone([{**_name(did), "rse": rse} for did in files])
-            except (rucio.DataIdentifierNotFound, rucio.ReplicaNotFound):
-                log.info("action=forget dataset=%s reason=gone", dataset)
+            for did in files:
+                with suppress(rucio.ReplicaNotFound, rucio.ReplicaIsLocked):
+                    self._client.set_tombstone([{**_name(did), "rse": rse}])
 
     def close(self) -> None:
         """Drop the connections; the next call makes new ones."""
