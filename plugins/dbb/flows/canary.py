@@ -336,11 +336,11 @@ class _Look:
 
     def _demand(self, endpoint: str, state: State) -> None:
         delivery = self.backbone.ledger.deliveries([self.name]).get((self.name, endpoint))
-        if delivery is None or delivery.state is not state:
-            held = self.backbone.ledger.refusals(unit=self.name)
-            why = f"{held[0].code}: {held[0].reason}" if held else "its files are not at rest yet"
-            is_known = delivery is not None and (held or delivery.reason)
-            raise _Waiting(why if held or not is_known else f"{delivery and delivery.reason}")
+        if delivery is not None and delivery.state is state:
+            return
+        for item in self.backbone.ledger.refusals(unit=self.name):
+            raise _Waiting(f"{item.code}: {item.reason}")
+        raise _Waiting("its files are not at rest yet" if delivery is None else delivery.reason)
 
 
 def _manifest(backbone: Backbone, unit: Unit) -> Manifest | None:

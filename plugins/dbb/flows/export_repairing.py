@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,25 +89,20 @@ def repair_export(
     before = verify(str(bag_place), signers=signers, ask_signature=asks)
     place = record_place or bag_place.with_name(f"{bag_place.name}.record.tar")
     record = read_record(place) if place.exists() else {}
-    aside = _Aside(bag_place)
-    wrong = {item.path for item in before.findings if item.code in _BAD}
-    foreign = {item.path for item in before.findings if item.code in _FOREIGN}
-    for path in sorted(foreign - set(record)):
-        aside.put(path)
-    bag = ports.open_folder(bag_place)
+    aside, bag = _Aside(bag_place), ports.open_folder(bag_place)
     restored = _restore_words(bag, aside, record)
     if not restored and _is_unsure(before.findings):
         raise ExportRefused.for_other(
             f"{bag_place}: its own words are damaged, and no record is there"
         )
-    pinned = _pinned(bag)
-    # Once more: with its own words right, the bag says more exactly what is wrong with the rest.
-    if restored:
-        again = verify(str(bag_place), signers=signers, ask_signature=asks)
-        wrong = {item.path for item in again.findings if item.code in _BAD}
-        for path in sorted({item.path for item in again.findings if item.code in _FOREIGN}):
-            aside.put(path)
-    wanted = [each for each in pinned if each.path in wrong]
+    # With its own words right, the bag says what is wrong with the rest; not before.
+    found = (
+        verify(str(bag_place), signers=signers, ask_signature=asks) if restored else before
+    ).findings
+    for path in sorted({item.path for item in found if item.code in _FOREIGN}):
+        aside.put(path)
+    wrong = {item.path for item in found if item.code in _BAD}
+    wanted = [each for each in _pinned(bag) if each.path in wrong]
     moved, files, gone = _fetch(backbone, ports, bag, aside, wanted)
     report = verify(str(bag_place), signers=signers, ask_signature=asks)
     log.info(
@@ -143,9 +138,10 @@ def _is_same(bag: Store, name: str, data: bytes) -> bool:
         return stream.read(len(data) + 1) == data
 
 
-def _pinned(bag: Store) -> list[Pinned]:
+def _pinned(bag: Store) -> Iterator[Pinned]:
     with bag.open(SNAPSHOT) as stream:
-        return [Pinned.from_line(line) for line in stream]
+        for line in stream:
+            yield Pinned.from_line(line)
 
 
 def _fetch(

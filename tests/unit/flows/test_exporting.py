@@ -321,12 +321,24 @@ def test_what_a_bag_says_of_itself_comes_back_from_the_record(copied, name):
     assert (done.report.verdict, done.moved_bytes) == ("valid", 0)
 
 
+def test_half_a_manifest_makes_no_good_file_a_stranger(copied):
+    place = copied.bag / "manifest-sha256.txt"
+    lines = place.read_bytes().splitlines(keepends=True)
+    place.write_bytes(b"".join(lines[: len(lines) // 2]))
+    done = repair(copied)
+    assert (done.moved_bytes, done.put_aside) == (0, ("manifest-sha256.txt",))
+    assert done.report.verdict == "valid"
+
+
 def test_without_a_record_a_bag_whose_words_are_damaged_is_not_guessed_at(copied):
     Making(copied.folder, copied.name).record.unlink()
     place = copied.bag / "snapshot.jsonl"
     place.write_bytes(place.read_bytes()[1:])
+    stranger = copied.bag / "data/files/stranger"
+    stranger.write_text("who?")
     with pytest.raises(ExportRefused, match="something else"):
         repair(copied)
+    assert stranger.exists()
 
 
 def test_a_dataset_that_left_the_archive_is_said_by_name(copied, tmp_path):
