@@ -17,7 +17,8 @@
     │   ├── TruncatedFile           truncated-file
     │   ├── UnreadableFits          unreadable-fits
     │   ├── FitsChecksumMismatch    fits-checksum-mismatch
-    │   └── DigestMismatch          digest-mismatch
+    │   ├── DigestMismatch          digest-mismatch
+    │   └── ExportDamaged           export-damaged
     ├── BrokenContract       quarantine, tell upstream
     │   ├── UnsafeName              unsafe-name
     │   ├── UnexpectedFile          unexpected-file
@@ -51,7 +52,9 @@
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
     │   ├── CalibrationsDiffer      calibrations-differ
-    │   └── DrillFailed             drill-failed
+    │   ├── DrillFailed             drill-failed
+    │   ├── ExportRefused           export-refused
+    │   └── CanaryStuck             canary-stuck
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -65,7 +68,8 @@
         ├── QservUnfit              qserv-unfit
         ├── NoReadUrl               no-read-url
         ├── NotScratch              not-scratch
-        └── BackupUnusable          backup-unusable
+        ├── BackupUnusable          backup-unusable
+        └── SigningFailed           signing-failed
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.
@@ -285,6 +289,20 @@ class DigestMismatch(Damaged):
     def for_copy(cls, url: str, expected: str, found: str) -> Self:
         """Name the copy and both digests."""
         return cls(f"The copy reads as {found}, the manifest says {expected}.", url)
+
+
+class ExportDamaged(Damaged):
+    """Report an export that is not what it was made of."""
+
+    code = "export-damaged"
+    next_action = (
+        "`dbb export repair` fetches what is missing or changed; look at the destination's disk."
+    )
+
+    @classmethod
+    def for_bag(cls, bag: object, findings: int, first: str) -> Self:
+        """Name the bag, and what is wrong with it first of all."""
+        return cls(f"The export has {findings} findings, first of all {first}.", str(bag))
 
 
 class UnsafeName(BrokenContract):
@@ -707,6 +725,57 @@ class DrillFailed(OverBudget):
         return cls(f"{len(wrong)} of {units} did not come back right: {first}.", what)
 
 
+class ExportRefused(OverBudget):
+    """Report an export that is not made as it was ordered."""
+
+    code = "export-refused"
+    next_action = (
+        "Nothing was sent. Mend the order, or make it with what is available (`--leave-out`)."
+    )
+
+    @classmethod
+    def for_unavailable(cls, name: str, number: int, first: str) -> Self:
+        """Name the export, how much of it cannot go out, and the first of that."""
+        return cls(f"{number} wanted datasets are not available, first of all {first}.", name)
+
+    @classmethod
+    def for_nothing(cls, name: str) -> Self:
+        """Name the export that would be empty."""
+        return cls("No dataset fits the order.", name)
+
+    @classmethod
+    def for_other(cls, place: object) -> Self:
+        """Name the place where another export is."""
+        return cls("There is something else under this name.", str(place))
+
+    @classmethod
+    def for_too_much(cls, name: str, size_bytes: int, limit_bytes: int) -> Self:
+        """Name the export, its size and the limit."""
+        return cls(
+            f"It has {size_bytes:,} bytes, and more than {limit_bytes:,} need a person's approval.",
+            name,
+        )
+
+    @classmethod
+    def for_gone(cls, dataset_id: str) -> Self:
+        """Name a dataset that was pinned and has left the archive."""
+        return cls("The dataset was pinned and is not in the repository any more.", dataset_id)
+
+
+class CanaryStuck(OverBudget):
+    """Report a canary that did not come through the backbone in time."""
+
+    code = "canary-stuck"
+    next_action = (
+        "Look at the step that is named, and its service; `dbb canary status` shows each step."
+    )
+
+    @classmethod
+    def for_step(cls, canary: str, step: str, seconds: float, limit_s: float, why: object) -> Self:
+        """Name the canary, the step where it stuck, how long it took, and why."""
+        return cls(f"It stuck at {step} after {seconds:.0f} of {limit_s:.0f} s: {why}.", canary)
+
+
 class SettingMissing(Misconfigured):
     """Report a setting that has no value."""
 
@@ -875,3 +944,17 @@ class BackupUnusable(Misconfigured):
     def for_answer(cls, command: str, answer: str) -> Self:
         """Name pgBackRest's command and what it said."""
         return cls(f"pgBackRest {command}: {answer}.", "backup")
+
+
+class SigningFailed(Misconfigured):
+    """Report an export that cannot be signed."""
+
+    code = "signing-failed"
+    next_action = (
+        "Install OpenSSH's ssh-keygen, and give an Ed25519 key without passphrase; then again."
+    )
+
+    @classmethod
+    def for_key(cls, key: object, why: object) -> Self:
+        """Name the key's file, and what ssh-keygen says."""
+        return cls(f"The export cannot be signed: {why}.", str(key))

@@ -6,6 +6,7 @@ or Rucio, whose imports take seconds.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
@@ -22,16 +23,22 @@ from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.model.endpoint import Role
+from dbb.model.instrument import Instrument
 from dbb.model.kind import Kind
 from dbb.model.lfa_classes import LfaDataset
+from dbb.model.policy import Policy, PolicyBook, Selection
 from dbb.model.sidecar import Sidecars
 from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.flows.canary import Cage
     from dbb.flows.drilling import Scratch
     from dbb.flows.expiry_views import ExpiryRows, Place
+    from dbb.flows.export_ports import ExportPorts
+    from dbb.flows.export_ports import Selection as ExportSelection
     from dbb.flows.qserv_views import Handoff
+    from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.drills import SqlDrills
     from dbb.hooks.expiry import SqlExpiry
     from dbb.hooks.keeping import SqlKeeping
@@ -310,6 +317,90 @@ def open_sources(settings: Settings, backbone: Backbone) -> Sources:
         rucio=cast(RucioNights, _WhenUsed(rucio)),
         butler=butler,
         findings=SqlFindings(open_ledger(settings, "reconcile")),
+    )
+
+
+def open_exports(settings: Settings, actor: str, *, is_signed: bool = True) -> ExportPorts:
+    """Open what exports need beside the backbone; ``DBB_EXPORT_KEY`` names the file of the key."""
+    from dbb.flows.export_ports import ExportPorts  # noqa: PLC0415 - exports alone
+    from dbb.hooks.export_work import ExportWork  # noqa: PLC0415 - exports alone
+    from dbb.hooks.exports import SqlExports  # noqa: PLC0415 - exports alone
+    from dbb.hooks.posix_store import PosixStore  # noqa: PLC0415 - exports alone
+    from dbb.hooks.ssh_signature import SshSigner  # noqa: PLC0415 - exports alone
+
+    def selection(endpoint: str) -> ExportSelection:
+        from dbb.hooks.butler_export import ButlerExport  # noqa: PLC0415 - a slow import
+
+        return ButlerExport(settings.resolve(settings.endpoint(endpoint).butler))
+
+    return ExportPorts(
+        selection=selection,
+        open_folder=PosixStore,
+        open_work=ExportWork,
+        rows=SqlExports(open_ledger(settings, actor), SystemClock()),
+        signer=SshSigner(Path(settings.value("DBB_EXPORT_KEY"))) if is_signed else None,
+    )
+
+
+def open_canaries(settings: Settings, actor: str) -> SqlCanaries:
+    """Open what the ledger's database knows of canaries."""
+    from dbb.hooks.canary_rows import SqlCanaries  # noqa: PLC0415 - the canary alone
+
+    return SqlCanaries(open_ledger(settings, actor), SystemClock())
+
+
+def open_cage(settings: Settings, actor: str) -> Cage:
+    """Open what a canary needs: an instrument, policies and, for each look, a ledger of its own."""
+    from dbb.flows.canary import INSTRUMENT, Cage  # noqa: PLC0415 - the canary alone
+    from dbb.hooks.butler_canary import prepare_repository, read_dataset  # noqa: PLC0415
+    from dbb.hooks.canary_camera import draw_exposure  # noqa: PLC0415 - the canary alone
+    from dbb.hooks.instruments import CANARY, load_instrument  # noqa: PLC0415 - the canary alone
+
+    camera = load_instrument(INSTRUMENT, CANARY)
+    catalog = open_catalog(settings)
+
+    def root(endpoint: str) -> str:
+        return settings.resolve(settings.endpoint(endpoint).butler)
+
+    return Cage(
+        rows=open_canaries(settings, actor),
+        draw=lambda unit: draw_exposure(unit, camera),
+        prepare=lambda endpoint: prepare_repository(root(endpoint), camera, settings.raw.run),
+        read=lambda endpoint, dataset_id: read_dataset(root(endpoint), dataset_id),
+        forget=catalog.forget,
+        open_backbone=lambda: cage_backbone(settings, open_backbone(settings, actor), camera),
+    )
+
+
+def cage_backbone(settings: Settings, backbone: Backbone, camera: Instrument) -> Backbone:
+    """Give a backbone that knows the canary's camera alone, with an empty ledger."""
+    from dbb.hooks.butler_indexer import ButlerIndexer  # noqa: PLC0415 - a slow import
+    from dbb.hooks.fits_inspector import FitsInspector  # noqa: PLC0415 - a slow import
+
+    ledger = SqlLedger(open_engine("sqlite://"), SystemClock(), "canary")
+    ledger.migrate()
+    policies = {
+        policy.receiver: Policy(
+            f"canary-{policy.receiver}"[:24],
+            policy.receiver,
+            Selection(Kind.RAW),
+            policy.sources,
+            keep_days=1,  # should everything else fail, Rucio ends its rules by itself
+            activity=policy.activity,
+        )
+        for policy in settings.policies
+        if policy.what.kind is Kind.RAW
+    }
+    return dataclasses.replace(
+        backbone,
+        policy=dataclasses.replace(settings.raw, instruments=(camera.name,)),
+        policies=PolicyBook(tuple(policies.values())),
+        instruments={camera.name: camera},
+        ledger=ledger,
+        calibrations=SqlCalibrations(ledger, SystemClock(), "canary"),
+        inbox=SqlInbox(ledger, SystemClock()),
+        inspector=FitsInspector({camera.name: camera}),
+        indexer=ButlerIndexer([camera]),
     )
 
 

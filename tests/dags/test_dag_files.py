@@ -26,6 +26,8 @@ OTHERS = {
     "qserv_rollback": "qserv_rollback.py",
     "store_sweep": "store_sweep.py",
     "dr_drill": "dr_drill.py",
+    "export_bundle": "export_bundle.py",
+    "canary": "canary.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -43,6 +45,8 @@ POOLS = {
     "parquet_to_qserv": "release",
     "qserv_rollback": "release",
     "dr_drill": "audit",
+    "export_bundle": "export",
+    "canary": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""

@@ -172,6 +172,16 @@ class MemoryCatalog:
                 self.files[did].rses.discard(rse)
                 self.stores[rse].delete([_path(did)])
 
+    def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
+        """Forget a dataset with its files, and their replicas at an RSE."""
+        self.datasets.pop(dataset, None)
+        for did in files:
+            known = self.files.get(did)
+            if known is not None:
+                known.rses.discard(rse)
+                if not known.rses:
+                    del self.files[did]
+
     # What follows is for tests: no flow sees it.
 
     def run_daemons(self, fails: Callable[[Did], str] = lambda _: "") -> None:

@@ -13,7 +13,7 @@ from dbb.flows.cargo import Cargo, manifest_did, read_document, stored_name, ver
 from dbb.flows.publishing import ingest_cargoes, publish_units
 from dbb.flows.refusing import refuse_file, refuse_unit
 from dbb.flows.registration import ask_for_copies, entry_of
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.flows.repairing import restore_copies
 from dbb.flows.verifying import verify_units
 from dbb.flows.wanting import traits_of
@@ -203,6 +203,7 @@ def _deliver(backbone: Backbone, row: UnitRow, endpoint: str, _: str) -> bool:
 
 def _release(backbone: Backbone, row: UnitRow, _endpoint: str, _: str) -> bool:
     receive_arrivals(backbone, DayObs(row.day_obs))
+    read_again(backbone, [row.unit])
     return release_units(backbone, [row.unit])["released"] > 0
 
 

@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 ITEMS_AT_ONCE = 1000
 """Rucio takes no more in one call."""
+
+FORGET_AFTER_S = 60
+"""When the undertaker may take a dataset that is to be forgotten."""
 
 CAMPAIGN_LENGTH = 50
 """Width of the column for science programs."""
@@ -172,6 +176,15 @@ class RucioCatalog:
                     self._client.set_tombstone([{**_name(did), "rse": rse}])
                 except (rucio.ReplicaIsLocked, rucio.ReplicaNotFound) as error:
                     log.info("action=retire did=%s rse=%s reason=%s", did, rse, error)
+
+    def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
+        """Have Rucio's daemons forget a dataset, and delete its files' replicas at an RSE.
+
+        What Rucio does not know is forgotten already; what a rule still holds is left for the next call.
+        """
+        with rucio_errors("forget"), suppress(rucio.DataIdentifierNotFound):
+            self._client.set_metadata(**_name(dataset), key="lifetime", value=FORGET_AFTER_S)
+        self.retire(files, rse)
 
     def close(self) -> None:
         """Drop the connections; the next call makes new ones."""
