@@ -41,7 +41,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests")]
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from dbb.flows.calibration import bring_in, make_calibrations
 from dbb.flows.calibration_force import compare
@@ -95,9 +95,7 @@ class Marking:
 
 def open_site(folder: Path, ledger_url: str) -> CalibrationSite:
     """Open what is on the disk, with the real clock."""
-    site = CalibrationSite(
-        folder, ledger_url, places=PLACES, processes=0, clock=SystemClock()
-    )  # type: ignore[arg-type]
+    site = CalibrationSite(folder, ledger_url, places=PLACES, processes=0, clock=SystemClock())
     server = Server(address=str(folder / "catalog.sock"), authkey=KEY)
     server.connect()
     site.catalog = server.catalog()  # type: ignore[attr-defined]
@@ -176,7 +174,10 @@ def watch(
     seen, now = Watch(), SimpleNamespace(step="start", since=time.monotonic(), cpu=0.0)
     begun = now.since
     child = subprocess.Popen(
-        [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, __file__, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     over = threading.Event()
     sampler = threading.Thread(target=_sample, args=(child.pid, now, seen, over))
@@ -303,7 +304,9 @@ def main() -> None:
     parser.add_argument("--exposures", type=int, nargs="+", default=[1, 5, 25, 50])
     parser.add_argument("--pixels", type=int, default=32, help="rows and columns of an amplifier")
     parser.add_argument("--amplifiers", type=int, default=2)
-    parser.add_argument("--postgres", default="", metavar="URL", help="of a database for the ledger")
+    parser.add_argument(
+        "--postgres", default="", metavar="URL", help="of a database for the ledger"
+    )
     parser.add_argument("--kill", type=int, default=25, metavar="EXPOSURES", help="0: nobody")
     parser.add_argument("--rate", type=float, default=0.073, help="of the payload, CPU s per Mpix")
     given = parser.parse_args()
@@ -340,7 +343,9 @@ def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
     camera = open_site(folder, ledger_url).cameras["LSSTCam"].detectors
     detectors = sum(each.dataset_type == "raw" for each in camera)
     pixels = given.amplifiers * given.pixels**2
-    print(f"{len(camera)} detectors of {pixels} pixels, calibrations of {detectors}, {os.cpu_count()} cores")
+    print(
+        f"{len(camera)} detectors of {pixels} pixels, calibrations of {detectors}, {os.cpu_count()} cores"
+    )
     told: dict[str, Any] = {}
     raw = watch(["prepare", *place, str(held)])
     print(f"the exposures before: {raw.total_s:.0f} s\n", flush=True)
@@ -376,7 +381,9 @@ def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
         told["kills"] = rows
     images = FULL_MPIX * DETECTORS * 25
     spent = images * given.rate
-    print(f"full pixels: {images:.0f} Mpix at {given.rate} CPU s each: {spent / 3600:.2f} CPU-hours")
+    print(
+        f"full pixels: {images:.0f} Mpix at {given.rate} CPU s each: {spent / 3600:.2f} CPU-hours"
+    )
     print(json.dumps(told))
 
 

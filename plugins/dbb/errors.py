@@ -37,6 +37,7 @@
     │   └── ValidityOverlap         validity-overlap
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
+    │   ├── IncompleteGroup         incomplete-group
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
@@ -478,6 +479,21 @@ class ValidityOverlap(BrokenContract):
     def for_dataset(cls, what: str, begin: str, other: str) -> Self:
         """Name the calibration, its begin, and the dataset that is in force."""
         return cls(f"It would be in force from {begin} on, and dataset {other} is.", what)
+
+
+class IncompleteGroup(OverBudget):
+    """Report a calibration sequence that waited its time for exposures that never came."""
+
+    code = "incomplete-group"
+    next_action = (
+        "Ask the summit for the missing exposures: with them it goes on by itself. They do not "
+        "exist: `dbb quarantine release ID` makes calibrations of what is there."
+    )
+
+    @classmethod
+    def for_group(cls, group: str, why: str, there: int, wanted: int) -> Self:
+        """Name the group, what it waits for, and how much of it is there."""
+        return cls(f"{why}; {there} of {wanted} exposures are published.", group)
 
 
 class IncompleteExposure(OverBudget):
