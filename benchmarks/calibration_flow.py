@@ -116,6 +116,8 @@ def mark(step: str) -> None:
 def work(folder: Path, ledger_url: str, campaign: str, names: Sequence[str]) -> None:
     """Do what the DAG's tasks do for the groups that begin so, from the last exposure's files on."""
     site = open_site(folder, ledger_url)
+    for name in names:
+        _bring(folder / "held" / name, folder / "summit")
     mark(Step.WAIT)
     site.land()
     backbone = site.backbone()
@@ -143,12 +145,15 @@ def work(folder: Path, ledger_url: str, campaign: str, names: Sequence[str]) -> 
     mark("end")
 
 
-def prepare(folder: Path, ledger_url: str, held: Path) -> None:
+def prepare(folder: Path, ledger_url: str) -> None:
     """Publish the exposures that came before the last one of each group."""
-    site = open_site(folder, ledger_url)
-    site.land()
+    open_site(folder, ledger_url).land()
+
+
+def _bring(held: Path, summit: Path) -> None:
+    """Have the files appear that were kept back."""
     for path in sorted(held.rglob("*.*")):
-        target = folder / "summit" / path.relative_to(held)
+        target = summit / path.relative_to(held)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
 
@@ -241,9 +246,8 @@ def check(folder: Path, ledger_url: str, campaign: str, detectors: int, groups: 
     assert site.codes() == []
 
 
-def make_camera_files(folder: Path, given: argparse.Namespace) -> tuple[dict[int, str], Path]:
+def make_camera_files(folder: Path, given: argparse.Namespace) -> dict[int, str]:
     """Write the sequences; keep the last exposure of each back."""
-    held = folder / "held"
     site = open_site(folder, "sqlite://")
     names, first = {}, 1
     sizes = [*given.exposures, *([1] if given.kill else [])]
@@ -252,15 +256,16 @@ def make_camera_files(folder: Path, given: argparse.Namespace) -> tuple[dict[int
             "bias", first, exposures=size, detectors=(), pixels=given.pixels,
             amplifiers=given.amplifiers,
         )  # fmt: skip
-        names[0 if size in names else size] = f"bias-O{first}"
+        group = f"bias-O{first}"
+        names[0 if size in names else size] = group
         last = f"{first + size - 1:06d}"
         for path in sorted((folder / "summit").rglob(f"*_{last}*")):
             if path.is_file():
-                target = held / path.relative_to(folder / "summit")
+                target = folder / "held" / group / path.relative_to(folder / "summit")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(target)
         first += size
-    return names, held
+    return names
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> None:
@@ -337,7 +342,7 @@ _PORTS = [
 
 def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
     """Measure groups of each size, then the kills."""
-    names, held = make_camera_files(folder, given)
+    names = make_camera_files(folder, given)
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     place = [str(folder), ledger_url]
     camera = open_site(folder, ledger_url).cameras["LSSTCam"].detectors
@@ -347,9 +352,8 @@ def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
         f"{len(camera)} detectors of {pixels} pixels, calibrations of {detectors}, {os.cpu_count()} cores"
     )
     told: dict[str, Any] = {}
-    raw = watch(["prepare", *place, str(held)])
+    raw = watch(["prepare", *place])
     print(f"the exposures before: {raw.total_s:.0f} s\n", flush=True)
-    told["before"] = raw.total_s
     usual: Mapping[str, float] = {}
     for size in given.exposures:
         campaign = f"size{size}"
@@ -391,6 +395,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["work"]:
         work(Path(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])
     elif sys.argv[1:2] == ["prepare"]:
-        prepare(Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+        prepare(Path(sys.argv[2]), sys.argv[3])
     else:
         main()

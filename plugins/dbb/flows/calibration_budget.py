@@ -131,6 +131,8 @@ def _late_steps_of(backbone: Backbone, group: CalibrationGroup, late_s: float) -
     lines = []
     for attempt in under_way:
         shares = settle(backbone, attempt.unit).shares
+        if shares[-1].step is Step.PUBLISH and not shares[-1].is_running:
+            continue  # it is in force everywhere, and that was noted just now
         running = [share for share in shares if share.is_running]
         step, seconds = (running[-1].step, running[-1].seconds) if running else (_next(shares), 0.0)
         told = f"step={step} seconds={seconds:.0f} budget_s={BUDGET_S[step]} total_s={late_s:.0f}"

@@ -14,9 +14,10 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.hooks.lfa import SqlLfaObjects
 from dbb.model.lfa import Announcement
-from dbb.triggers import annex, arrivals, asking, copies, inbox
+from dbb.triggers import annex, arrivals, asking, calibrations, copies, inbox
 from dbb.triggers.annex import AnnexTrigger
 from dbb.triggers.arrivals import ArrivalTrigger
+from dbb.triggers.calibrations import GroupTrigger
 from dbb.triggers.copies import CopiesTrigger
 from dbb.triggers.inbox import InboxTrigger
 from support.tiny_camera import take_exposure
@@ -275,3 +276,29 @@ def test_the_triggerer_makes_the_annexs_trigger_anew(objects):  # noqa: ARG001
     path, arguments = AnnexTrigger(poll_s=1, rest_s=2).serialize()
     assert path == "dbb.triggers.annex.AnnexTrigger"
     assert AnnexTrigger(**arguments).serialize()[1] == {"poll_s": 1, "rest_s": 2}
+
+
+# -- calibrations ----------------------------------------------------------------------------------
+
+
+def test_a_complete_group_of_any_camera_wakes_the_dag_once(monkeypatch, between):
+    seen = {"LSSTCam": [], "LATISS": []}
+
+    async def ask(question):
+        return question(World().backbone())
+
+    monkeypatch.setattr(calibrations, "ask", ask)
+    monkeypatch.setattr(
+        calibrations, "find_work", lambda _backbone, camera, night, _campaign: [
+            f"{camera}/{night}/{each}" for each in seen[camera] if night == NIGHT.value
+        ]
+    )  # fmt: skip
+    between(
+        lambda: seen["LSSTCam"].append("bias-O1"),
+        lambda: seen["LATISS"].append("bias-O1"),
+        nothing,
+    )
+    trigger = GroupTrigger(instruments=["LSSTCam", "LATISS"], campaign="daily")
+    path, given = trigger.serialize()
+    assert path == "dbb.triggers.calibrations.GroupTrigger"
+    assert events(GroupTrigger(**given), between.enough) == [{"groups": 1}] * 2
