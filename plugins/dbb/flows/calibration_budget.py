@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from dbb.flows.backbone import Backbone
@@ -105,18 +105,44 @@ def read_budget(backbone: Backbone, unit: str) -> Budget:
     return Budget(tuple(shares))
 
 
-def late_steps(backbone: Backbone) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class LateLook:
+    """Hold what a look for late groups found.
+
+    Parameters
+    ----------
+    lines
+        Which group or attempt is late in which step.
+    late
+        The names of those groups.
+    next_s
+        Seconds until another group would be late, or None where there is none.
+    """
+
+    lines: tuple[str, ...]
+    late: frozenset[str]
+    next_s: float | None
+
+
+def late_steps(backbone: Backbone, told: Collection[str] = ()) -> LateLook:
     """Say of each group of tonight and the night before that is late in which step it is.
 
-    It goes on the history of the attempt; a group that nobody has taken up has none yet.
+    It goes on the history of the attempt; a group that nobody has taken up has none yet. Groups that
+    have been ``told`` of are left out.
     """
     since = DayObs.at(backbone.clock.now() - dt.timedelta(days=1)).value
-    lines = []
+    lines: list[str] = []
+    late, left = set(), []
     for group in backbone.calibrations.open_groups(since):
+        if group.name in told:
+            continue
         late_s = (backbone.clock.now() - group.ended_at).total_seconds()
         if late_s >= ALERT_S:
+            late.add(group.name)
             lines += _late_steps_of(backbone, group, late_s)
-    return lines
+        else:
+            left.append(ALERT_S - late_s)
+    return LateLook(tuple(lines), frozenset(late), min(left, default=None))
 
 
 def _late_steps_of(backbone: Backbone, group: CalibrationGroup, late_s: float) -> list[str]:

@@ -1,6 +1,7 @@
 """The daily calibration flow in memory: groups, attempts, validity, rollback, comparison."""
 
 import dataclasses
+import datetime as dt
 import json
 
 import pytest
@@ -8,13 +9,14 @@ import pytest
 from dbb.errors import BrokenContract, DecisionImpossible, PayloadInterrupted, PlanRefused
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.calibration import make_calibrations
-from dbb.flows.calibration_budget import late_steps, read_budget
+from dbb.flows.calibration_budget import ALERT_S, LateLook, late_steps, read_budget
 from dbb.flows.calibration_force import apply_rollback, compare, plan_rollback
 from dbb.flows.calibration_groups import find_groups, find_work
 from dbb.flows.deciding import Signature, reject_refusal, release_refusal
 from dbb.model.calibration import BACKBONE_SHARE_S, BUDGET_S, CAL_PROC_TIME_S, Step, split_evenly
 from dbb.model.delivery import State
 from support.calibration_world import CAMPAIGN, CalibrationWorld, TinyPayload
+from support.fake_clock import FixedClock
 from support.world import NIGHT
 
 COLLECTION = f"LSSTCam/calib/daily/{CAMPAIGN}"
@@ -416,16 +418,16 @@ def test_late_groups_are_named_with_their_step_and_others_are_not(world):
     world.move_raws()
     look(world)
     assert world.backbone().clock.now() > world.calibrations.groups()[0].ended_at
-    (line,) = late_steps(world.backbone())
+    (line,) = late_steps(world.backbone()).lines
     assert f"group={NAME} step=wait" in line
     (unit,) = world.run(receivers=())
-    (line,) = late_steps(world.backbone())
+    (line,) = late_steps(world.backbone()).lines
     assert f"unit={unit} step=replicate" in line
     assert [(what, why) for _, what, why, _ in world.calibrations.history(unit)][-1] == (
         "late", line.partition(" ")[2]
     )  # fmt: skip
     world.run()
-    assert late_steps(world.backbone()) == []
+    assert late_steps(world.backbone()).lines == ()
     assert world.calibrations.open_groups(NIGHT.value) == []
 
 
@@ -434,4 +436,16 @@ def test_nights_that_are_over_are_not_told_of(world):
     world.move_raws()
     look(world)
     world.clock.advance(3 * 86_400)
-    assert late_steps(world.backbone()) == []
+    assert late_steps(world.backbone()) == LateLook((), frozenset(), None)
+
+
+def test_a_group_that_ends_later_is_late_later(world):
+    world.take("bias", 1, 2)
+    world.move_raws()
+    look(world)
+    (group,) = world.calibrations.groups()
+    early = dataclasses.replace(
+        world.backbone(), clock=FixedClock(group.ended_at + dt.timedelta(seconds=ALERT_S - 100))
+    )
+    assert late_steps(early) == LateLook((), frozenset(), 100.0)
+    assert late_steps(world.backbone(), {group.name}) == LateLook((), frozenset(), None)
