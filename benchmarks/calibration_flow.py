@@ -383,6 +383,7 @@ def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
                     "in all, s": round(killed.total_s + again.total_s, 1),
                 }
             )
+            print(rows[-1], file=sys.stderr)
         table(rows)
         told["kills"] = rows
     images = FULL_MPIX * DETECTORS * 25
