@@ -253,13 +253,14 @@ def make_camera_files(folder: Path, given: argparse.Namespace) -> dict[int, str]
     site = open_site(folder, "sqlite://")
     names, first = {}, 1
     sizes = [*given.exposures, *([1] if given.kill else [])]
-    for size in sizes:
+    for number, size in enumerate(sizes):
         site.shoot(
             "bias", first, exposures=size, detectors=(), pixels=given.pixels,
             amplifiers=given.amplifiers,
         )  # fmt: skip
         group = f"bias-O{first}"
-        names[0 if size in names else size] = group
+        is_to_be_killed = number == len(given.exposures)
+        names[0 if is_to_be_killed else size] = group
         last = f"{first + size - 1:06d}"
         for path in sorted((folder / "summit").rglob(f"*_{last}*")):
             if path.is_file():
