@@ -72,7 +72,7 @@ def deadline() -> Any:
     return DeadlineAlert(
         reference=EndOfAcquisition(),
         interval=dt.timedelta(seconds=ALERT_S),
-        callback=AsyncCallback("dbb.triggers.calibrations.tell_of_late_step"),
+        callback=AsyncCallback("dbb.triggers.deadlines.tell_of_late_step"),
     )
 
 

@@ -1,6 +1,7 @@
 """Triggers, run in an event loop of their own over a backbone in memory."""
 
 import asyncio
+import importlib
 import threading
 
 import pytest
@@ -15,13 +16,16 @@ from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.hooks.lfa import SqlLfaObjects
+from dbb.model.calibration import CAL_PROC_TIME_S
 from dbb.model.lfa import Announcement
+from dbb.operators.calibration_tasks import deadline
 from dbb.triggers import annex, arrivals, asking, calibrations, copies, deadlines, inbox
 from dbb.triggers.annex import AnnexTrigger
 from dbb.triggers.arrivals import ArrivalTrigger
 from dbb.triggers.calibrations import GroupTrigger
 from dbb.triggers.copies import CopiesTrigger
 from dbb.triggers.inbox import InboxTrigger
+from dbb_plugin import DbbPlugin
 from support.calibration_world import CalibrationWorld
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World
@@ -349,3 +353,11 @@ def test_the_deadline_counts_from_the_end_of_acquisition_or_from_now(tmp_path, m
     assert reference._evaluate_with(session=None) == world.clock.now()
     monkeypatch.setenv("DBB_LEDGER_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
     assert reference._evaluate_with(session=None) == world.clock.now()
+
+
+def test_the_alert_is_a_function_that_is_there_and_its_reference_is_announced():
+    alert = deadline()
+    module, _, name = alert.callback.path.rpartition(".")
+    assert getattr(importlib.import_module(module), name) is deadlines.tell_of_late_step
+    assert type(alert.reference) in DbbPlugin().deadline_references
+    assert alert.interval.total_seconds() < CAL_PROC_TIME_S
