@@ -90,7 +90,7 @@ def operator(night):
 def take_sequences(night, backbone):
     """Take biases, darks and flats that nobody has taken yet; give the groups' names by kind."""
     known = backbone.ledger.units_of_night("LSSTCam", int(night.day_obs))
-    last = max((int(row.obs_id[-6:]) for row in known), default=0)
+    last = max((int(row.obs_id[-6:]) for row in known if row.kind == "raw"), default=0)
     first = 5001 + 60 * max(0, (last - 5001) // 60 + 1)  # a later number is a later time
     root = Path(url2pathname(urlsplit(night.env["DBB_STORE_SUMMIT"]).path))
     names = {}
