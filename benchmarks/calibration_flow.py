@@ -196,7 +196,7 @@ def watch(
         seen.cpu_s[now.step] += told["cpu_s"] - now.cpu
         now.step, now.since, now.cpu = told["step"], at, told["cpu_s"]
         if now.step == kill_in and timer is None:
-            timer = threading.Timer((usual_s or {}).get(kill_in, 0) / 2, _kill, (child, now, seen))
+            timer = threading.Timer(_moment_s(kill_in, usual_s or {}), _kill, (child, now, seen))
             timer.start()
     code = child.wait()
     if timer:
@@ -207,6 +207,12 @@ def watch(
     if code and not seen.killed_in:
         raise SystemExit(f"{words[0]} ended with {code}")
     return seen
+
+
+def _moment_s(step: str, usual_s: Mapping[str, float]) -> float:
+    """Say how long after its begin a step is killed: half-way, a short one soon enough to be met."""
+    half_s = usual_s.get(step, 0) / 2
+    return half_s if step in (Step.GATHER, Step.PROCESS) else min(half_s, 0.2)
 
 
 def _kill(child: subprocess.Popen[str], now: Any, seen: Watch) -> None:
