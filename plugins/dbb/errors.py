@@ -43,6 +43,7 @@
     │   └── DarkFile                dark-file
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
+    │   ├── IncompleteGroup         incomplete-group
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
@@ -571,6 +572,21 @@ class DarkFile(BrokenContract):
     def for_file(cls, url: str, why: str) -> Self:
         """Name the file and what is wrong with it."""
         return cls(f"The file was set aside: {why}.", url)
+
+
+class IncompleteGroup(OverBudget):
+    """Report a calibration sequence that waited its time for exposures that never came."""
+
+    code = "incomplete-group"
+    next_action = (
+        "Ask the summit for the missing exposures: with them it goes on by itself. They do not "
+        "exist: `dbb quarantine release ID` makes calibrations of what is there."
+    )
+
+    @classmethod
+    def for_group(cls, group: str, why: str, there: int, wanted: int) -> Self:
+        """Name the group, what it waits for, and how much of it is there."""
+        return cls(f"{why}; {there} of {wanted} exposures are published.", group)
 
 
 class IncompleteExposure(OverBudget):

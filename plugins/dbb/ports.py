@@ -677,6 +677,12 @@ class Calibrations(Protocol):
     def attempts(self, group: str = "", unit: str = "") -> list[Attempt]:
         """Read attempts of a group, or one by its unit, oldest first; empty words are any."""
 
+    def open_groups(self, since: int) -> list[CalibrationGroup]:
+        """Read the groups since a night of which no attempt is over, the first that ended first."""
+
+    def note_late(self, unit: str, reason: str) -> None:
+        """Put on an attempt's history that it is late, and with which step."""
+
     def file(self, unit: str, products: Sequence[ProductRow]) -> None:
         """Record an attempt's products, and that they are filed."""
 

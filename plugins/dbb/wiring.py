@@ -444,6 +444,11 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
 
         return ButlerRepository(settings.resolve(settings.endpoint(endpoint).butler))
 
+    def group_patience_s(instrument: str) -> float:
+        from dbb.hooks.calibration.patience import read_patience_s  # noqa: PLC0415 - few ask
+
+        return read_patience_s(instrument, settings.include / "calibration")
+
     return Backbone(
         policy=settings.raw,
         policies=settings.policies,
@@ -460,4 +465,5 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
         sidecars=sidecars,
         store=store,
         repository=repository,
+        group_patience_s=group_patience_s,
     )

@@ -19,7 +19,7 @@ from dbb.hooks.posix_store import PosixStore
 from dbb.hooks.ssh_signature import SshSigner
 from dbb.model.export import ExportOrder
 from support.bags import make_key
-from support.real_world import CAMPAIGN, NIGHT, RealWorld
+from support.calibration_site import CAMPAIGN, NIGHT, CalibrationSite
 
 
 def make_order(**changes: Any) -> ExportOrder:
@@ -41,7 +41,7 @@ def make_order(**changes: Any) -> ExportOrder:
 class Exports:
     """Hold a world, its ports for exports, and where exports lie."""
 
-    world: RealWorld
+    world: CalibrationSite
     folder: Path
     key: Path
     signers: Path
@@ -75,9 +75,9 @@ class Exports:
         )
 
 
-def make_world(folder: Path) -> RealWorld:
+def make_world(folder: Path) -> CalibrationSite:
     """Make a backbone that serves two exposures of the sky, and a group of biases."""
-    world = RealWorld(folder)
+    world = CalibrationSite(folder)
     world.observe(2)
     world.take("bias", 5001)
     world.make()

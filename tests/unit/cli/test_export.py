@@ -8,8 +8,8 @@ from dbb.cli import export
 from dbb.cli.context import Context
 from dbb.cli.main import main
 from support.bags import make_key
+from support.calibration_site import CalibrationSite
 from support.exports import Exports
-from support.real_world import RealWorld
 
 SET = {"DBB_LEDGER_URL": "sqlite://"}
 WHAT = ("--collection", "LSSTCam/defaults", "--dataset-type", "raw", "--owner", "somebody")
@@ -17,7 +17,7 @@ WHAT = ("--collection", "LSSTCam/defaults", "--dataset-type", "raw", "--owner", 
 
 @pytest.fixture
 def exports(tmp_path):
-    world = RealWorld(tmp_path / "world")
+    world = CalibrationSite(tmp_path / "world")
     world.observe(1)
     return Exports(world, tmp_path / "out", *make_key(tmp_path))
 

@@ -1,18 +1,27 @@
 """Synthetic groups through the real payload, judge, indexer and Butler, to a user's `get`."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
+import yaml
 from lsst.daf.butler import Butler
 
 from dbb.errors import CalibrationInputsRefused
 from dbb.flows.calibration_budget import settle
 from dbb.flows.calibration_force import apply_rollback, compare, plan_rollback
+from dbb.hooks.calibration.payloads import PAYLOADS_FILE, load_payload
 from dbb.model.delivery import State
-from support.real_world import CAMPAIGN, PLACES, RealWorld
+from dbb.settings import INCLUDE
+from support.calibration_site import CAMPAIGN, PLACES, CalibrationSite
 
 
 @pytest.fixture
 def world(tmp_path):
-    return RealWorld(tmp_path)
+    return CalibrationSite(tmp_path)
 
 
 def test_bias_dark_and_flat_are_found_by_a_user_at_each_endpoint(world):
@@ -57,3 +66,66 @@ def test_a_bad_group_leaves_the_one_in_force_and_a_rollback_brings_it_back(world
     for place in PLACES:
         found = world.repositories[place].validities(f"LSSTCam/calib/daily/{CAMPAIGN}")
         assert {(each.dataset_id in ids, each.end_tai) for each in found} == {(True, "")}
+
+
+# -- external programs -----------------------------------------------------------------------------
+
+SUPPORT = Path(__file__).parents[2] / "support"
+PIPETASK = os.environ.get("PIPETASK") or shutil.which("pipetask") or ""
+"""Rubin's executor: of `lsst-ctrl-mpexec`, which is no part of this project's environment."""
+
+
+def load(folder, name, *words):
+    """Declare an external payload, as the shipped file does, and read the declaration."""
+    entry = {
+        "name": name, "kind": "command", "version": "7", "time_limit_s": 120, "command": list(words)
+    }  # fmt: skip
+    path = folder / "payloads.yaml"
+    path.write_text(yaml.safe_dump({"default": name, "payloads": [entry]}))
+    return load_payload(path=path).payload
+
+
+def check_of_outside(world, payload, units):
+    """The products went the whole way, and provenance names the program and its inputs."""
+    (unit,) = units
+    assert world.codes() == []
+    assert {world.state(unit, place) for place in PLACES} == {State.PUBLISHED}
+    (attempt,) = world.calibrations.attempts(unit=unit)
+    assert (attempt.payload, attempt.version, attempt.accepted) == (payload.name, "7", True)
+    made = world.calibrations.products(unit)
+    assert [len(row.inputs) for row in made] == [3, 3]
+    for place in PLACES:
+        with Butler.from_config(str(world.folder / "butler" / place)) as butler:
+            data_id = {"instrument": "LSSTCam", "exposure": 2026112105002, "detector": 94}
+            image = butler.get("bias", data_id, collections="LSSTCam/calib")
+            raws = [
+                butler.get(
+                    "raw", data_id | {"exposure": 2026112105000 + n}, collections="LSSTCam/raw/all"
+                )[1].data
+                for n in (1, 2, 3)
+            ]
+        assert np.allclose(image["IMAGE"].data, np.mean(raws, axis=0))
+
+
+def test_an_external_program_makes_what_goes_in_force_everywhere(world):
+    words = ("{repository}", "{input_collection}", "{output_run}", "{kind}", "{data_query}")
+    program = str(SUPPORT / "external_pipeline.py")
+    payload = load(world.folder, "outside", sys.executable, program, *words)
+    world.take("bias", 5001, amplifiers=1)
+    check_of_outside(world, payload, world.make(payload))
+
+
+@pytest.mark.skipif(not PIPETASK, reason="there is no pipetask: PIPETASK names one")
+def test_rubins_executor_makes_what_goes_in_force_everywhere(world, monkeypatch):
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(SUPPORT.parent), str(INCLUDE.parent / "plugins")])
+    )
+    text = PAYLOADS_FILE.read_text().split("# begin of cp-pipe\n")[1].split("# end of cp-pipe")[0]
+    shipped = yaml.safe_load(text.replace("#", " "))
+    words = [
+        str(SUPPORT / "combine_pipeline.yaml") if word.endswith(".yaml") else word
+        for word in shipped[0]["command"]
+    ]
+    payload = load(world.folder, "cp-pipe", PIPETASK, *words[1:])
+    world.take("bias", 5001, amplifiers=1)
+    check_of_outside(world, payload, world.make(payload))

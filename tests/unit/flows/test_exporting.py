@@ -18,8 +18,8 @@ from dbb.hooks.posix_store import PosixStore
 from dbb.model.delivery import State
 from dbb.model.export import Pinned
 from dbb.verify_bag import verify
+from support.calibration_site import CAMPAIGN, CalibrationSite
 from support.exports import NIGHT, Exports, import_bag, make_key, make_order, make_world
-from support.real_world import CAMPAIGN, RealWorld
 
 RAW = {"dataset_types": ["raw"], "collections": ["LSSTCam/defaults"]}
 
@@ -51,7 +51,7 @@ def copied(shared, exports):
 
 def small_world(folder):
     """Make a backbone that serves two exposures of the sky, for a test to change."""
-    world = RealWorld(folder / "world")
+    world = CalibrationSite(folder / "world")
     world.observe(2)
     return world
 

@@ -14,8 +14,8 @@ from dbb.flows.registration import register_units
 from dbb.model.export import Pinned
 from dbb.verify_bag import verify
 from support.bags import make_key
+from support.calibration_site import CalibrationSite
 from support.exports import Exports
-from support.real_world import RealWorld
 
 UNIT, RUN, TYPES = "products/20261121/objects-1", "u/pipeline/1", ["objects", "summary"]
 
@@ -66,7 +66,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(params=["beside", "zip"])
 def exports(request, made, tmp_path):
-    world = RealWorld(tmp_path / "world")
+    world = CalibrationSite(tmp_path / "world")
     folder = world.folder / "usdf/incoming" / UNIT
     folder.mkdir(parents=True)
     for name, data in {**made[request.param], "_READY": b""}.items():

@@ -12,14 +12,14 @@ from dbb.hooks.canary_camera import draw_exposure
 from dbb.hooks.canary_rows import SqlCanaries
 from dbb.hooks.instruments import CANARY, load_instrument
 from dbb.settings import Settings
-from support.real_world import RealWorld
+from support.calibration_site import CalibrationSite
 
 CAMERA = load_instrument("DBBCanary", CANARY)
 
 
 @pytest.fixture
 def cage(tmp_path):
-    world = RealWorld(tmp_path)
+    world = CalibrationSite(tmp_path)
     settings = Settings.load()
     settings = dataclasses.replace(
         settings, raw=dataclasses.replace(settings.raw, receivers=("frdf",), settle_s=0)

@@ -10,15 +10,15 @@ from dbb.errors import BadDocument
 from dbb.operators.exports import MakeExport, PlanExport, export_params
 from dbb.verify_bag import verify
 from support.bags import make_key
+from support.calibration_site import CalibrationSite
 from support.exports import Exports
-from support.real_world import RealWorld
 
 pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
 def exports(tmp_path, monkeypatch):
-    world = RealWorld(tmp_path / "world")
+    world = CalibrationSite(tmp_path / "world")
     world.observe(1)
     made = Exports(world, tmp_path / "out", *make_key(tmp_path))
     monkeypatch.setattr(steps, "open_for_run", lambda _: world.backbone())
