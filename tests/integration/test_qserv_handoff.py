@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
 import time
 import uuid
 import warnings
@@ -13,6 +19,7 @@ import pytest
 import requests
 
 from dbb.errors import LoadRefused, QservRefused, QservStuck, QservUnavailable, QservUnfit
+from dbb.flows import qserv_ingesting
 from dbb.flows.qserv_handoff import (
     preflight,
     publish_catalog,
@@ -161,6 +168,25 @@ def test_whatever_is_lost_every_row_is_there_once(contract, handoff, inputs, fau
     assert keys(contract, handoff, "ForcedSource") == Counter(dict.fromkeys(range(400), 3))
 
 
+def test_a_client_that_forgets_what_it_committed_is_found_out(
+    contract, handoff, inputs, monkeypatch
+):
+    prepare(handoff, *inputs)
+    find = qserv_ingesting._own_transactions
+    monkeypatch.setattr(
+        qserv_ingesting,
+        "_own_transactions",
+        lambda *given: [each for each in find(*given) if each.state != "FINISHED"],
+    )
+    plant(contract, **LOST["committing"])
+    load_all(handoff, wait)
+    with pytest.raises(LoadRefused, match="0 expected"):
+        reconcile_rows(handoff)
+    monkeypatch.undo()
+    with pytest.raises(LoadRefused, match="twice"):
+        load_all(handoff, wait)
+
+
 def test_a_warning_stops_the_commit(contract, handoff, inputs):
     prepare(handoff, *inputs)
     plant(contract, "warn", match={"table": "Object"})
@@ -271,3 +297,46 @@ def test_few_contributions_are_in_flight(contract, client, records, tmp_path, in
             made = client.transaction(attempt.transaction).contributions
             most = max(most, sum(each.status == "IN_PROGRESS" for each in made))
     assert 1 <= most <= 2
+
+
+def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
+    """Kill the process before or after every few calls, and start it again, until it comes through."""
+    engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
+    migrate(engine)
+    login = contract.czar()
+    order = {
+        "folder": str(tmp_path),
+        "ledger": f"sqlite:///{tmp_path}/ledger.db",
+        "url": contract.url(),
+        "key": contract.auth_key,
+        "czar": {name: login[name] for name in ("host", "port", "user", "password")},
+        "database": f"t{uuid.uuid4().hex[:8]}",
+        "rows": 100,
+    }
+    chance = random.Random(1)  # noqa: S311 - the same deaths each time
+    root = request.config.rootpath
+    path = os.pathsep.join(str(root / each) for each in ("plugins", "include", "tests"))
+    kills = 0
+    while kills < 90:
+        # The first calls of a restart repeat what is done: die further on as it gets further.
+        order |= {
+            "die_at": chance.randint(10 + kills, 40 + 3 * kills),
+            "after": chance.random() < 0.5,
+        }
+        (tmp_path / "order.json").write_text(json.dumps(order))
+        done = subprocess.run(
+            [sys.executable, "-m", "support.qserv_mortal", str(tmp_path / "order.json")],
+            check=False, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        kills += 1
+    assert 20 <= kills < 90
+    with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+        for table, times in (("Object", 1), ("ForcedSource", 3)):
+            cursor.execute(f"select objectId from `{order['database']}`.`{table}`")  # noqa: S608
+            assert Counter(row[0] for row in cursor.fetchall()) == Counter(
+                dict.fromkeys(range(100), times)
+            )
+    engine.dispose()
