@@ -139,7 +139,7 @@ class StageInput(HandoffOperator):
     template_fields: Sequence[str] = ("endpoint", "release", "source")
 
     def __init__(self, *, source: Mapping[str, Any] | XComArg, **kwargs: Any) -> None:
-        super().__init__(map_index_template="{{ task.title }}", **kwargs)
+        super().__init__(**({"map_index_template": "{{ task.title }}"} | kwargs))
         self.source: Mapping[str, Any] = cast(Mapping[str, Any], source)  # a template until it runs
 
     @property
@@ -186,7 +186,10 @@ class WriteChunkFiles(HandoffOperator):
 
     def __init__(self, *, part: Mapping[str, Any] | XComArg, **kwargs: Any) -> None:
         super().__init__(
-            map_index_template="{{ task.part['table'] }} {{ task.part['bucket'] }}", **kwargs
+            **(
+                {"map_index_template": "{{ task.part['table'] }} {{ task.part['bucket'] }}"}
+                | kwargs
+            )
         )
         self.part: Mapping[str, Any] = cast(Mapping[str, Any], part)  # a template until it runs
 
@@ -224,7 +227,7 @@ class LoadBatch(HandoffOperator):
 
     def __init__(self, *, part: Mapping[str, Any] | XComArg, **kwargs: Any) -> None:
         super().__init__(
-            map_index_template="{{ task.part['table'] }} {{ task.part['batch'] }}", **kwargs
+            **({"map_index_template": "{{ task.part['table'] }} {{ task.part['batch'] }}"} | kwargs)
         )
         self.part: Mapping[str, Any] = cast(Mapping[str, Any], part)  # a template until it runs
 
