@@ -34,7 +34,7 @@ from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
 from dbb.wiring import open_backbone
@@ -109,6 +109,7 @@ def run(given: argparse.Namespace, environment: dict[str, str]) -> list[dict[str
         number,
         lambda: publish_units(backbone, units, "frdf"),
     )
+    measure(rows, "read again", number, lambda: read_again(backbone, units))
     measure(rows, "release", number, lambda: release_units(backbone, units))
     measure(rows, "look again", number, lambda: receive_arrivals(backbone, night))
     return rows

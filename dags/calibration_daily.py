@@ -4,8 +4,8 @@
 As soon as every exposure of a sequence of biases, darks or flats is published at the archive, its
 calibrations are made, judged, published as a parcel and put in force: at the archive first, and at
 each other endpoint when its copy is published there. The limit is **1,200 s** after the group's last
-exposure (`dbb calibration show GROUP` tells where the time goes); an alert comes at 900 s and names
-the step in the triggerer's log. Biases come before darks, darks before flats.
+exposure (`dbb calibration show GROUP` tells where the time goes); an alert comes at 900 s after it, and
+names the step that is late: in the triggerer's log and in the attempt's history. Biases come before darks, darks before flats.
 
 It is woken by the watcher `calibration groups` (in the triggerer, every few seconds), and every three
 minutes by the clock: a wake-up that is lost costs three minutes and nothing else. One run at a time.
@@ -14,7 +14,8 @@ It is **paused** until you unpause it: look first whether the limits of `include
 images and products are refused, are those of your camera.
 
 ### Parameters
-- `instrument`, `campaign`: whose groups, and under which name the results are found.
+- `instrument`: whose groups, of `all` or of one.
+- `campaign`: under which name the results are found.
 - `payload`: a name of `include/calibration/payloads.yaml`; empty for the default one.
 - `day_obs`: one night; without it tonight and the night before.
 - `again`: also what was refused, withdrawn or made by another payload.
@@ -40,16 +41,15 @@ from dbb.settings import Settings
 from dbb.tags import Tag
 from dbb.triggers.calibrations import GroupTrigger
 
-params = calibration_params(Settings.load().raw.instruments)
+instruments = Settings.load().raw.instruments
+params = calibration_params(instruments)
 groups = Asset(
     name="calibration groups",
     uri="x-dbb://calibration/groups",
     watchers=[
         AssetWatcher(
             name="complete calibration groups",
-            trigger=GroupTrigger(
-                instrument=params["instrument"].value, campaign=params["campaign"].value
-            ),
+            trigger=GroupTrigger(instruments=instruments, campaign=params["campaign"].value),
         )
     ],
 )

@@ -6,7 +6,7 @@ rules, replicas and Rucio datasets; Butler's datasets; what no event told; the s
 scan sees is *suspected*, what another sees ten minutes later or more is *confirmed*, what the next no
 longer sees is *closed*. Work that goes on meanwhile is left alone, and **tonight is never compared**.
 
-Every hour: the latest night, all nights with open findings, and the night that was not looked at for the
+Every quarter of an hour: the latest night, all nights with open findings, and the night that was not looked at for the
 longest time. `docs/reference/reconcile.md` describes each finding with its policy, evidence and action.
 
 ### Parameters
@@ -52,7 +52,7 @@ with DAG(
     dag_id="reconcile",
     description="Compare stores, Rucio, Butler and ledger of past nights; report, never act.",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("40 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("5,20,35,50 * * * *", timezone="UTC"),
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,  # the next run looks at the same nights
     max_active_runs=1,

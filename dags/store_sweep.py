@@ -40,8 +40,7 @@ with DAG(
     tags=[Tag.UPKEEP],
 ):
     for name, endpoint in Settings.load().endpoints.items():
-        if (
-            endpoint.role is Role.SOURCE
-        ):  # others write there, and an upload does not say whose it is
+        # Others write to a source, and an upload does not say whose it is; a drill wipes all.
+        if endpoint.role in (Role.SOURCE, Role.SCRATCH):
             continue
         SweepStore(task_id=f"sweep_store_of_{name}", endpoint=name, queue=endpoint.queue)

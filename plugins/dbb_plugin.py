@@ -30,3 +30,10 @@ class DbbPlugin(AirflowPlugin):
         from dbb.operators.links import ExposuresOfThisChunk, TheNight  # noqa: PLC0415
 
         return [ExposuresOfThisChunk(), TheNight()]
+
+    @property
+    def deadline_references(self) -> list[Any]:  # type: ignore[override]
+        """List the moments from which deadlines count that Airflow does not know itself."""
+        from dbb.triggers.deadlines import EndOfAcquisition  # noqa: PLC0415
+
+        return [EndOfAcquisition]

@@ -10,6 +10,11 @@ pytest.register_assert_rewrite(
 )
 
 
+def pytest_addoption(parser):
+    """Let the tests of Qserv's contract run against a real Qserv."""
+    parser.addoption("--qserv-url", help="a Qserv's controller, http://host:port, for -m qserv")
+
+
 @pytest.fixture
 def mock_kafka():
     """Give a broker that lives in this process, reachable by others."""

@@ -13,6 +13,7 @@ from sandbox.errors import SandboxError
 from sandbox.layout import Layout
 from sandbox.lifecycle import Sandbox, as_json, table
 from sandbox.night import DAG, Night, last_night
+from sandbox.qserv_services import QservContract
 from sandbox.s3_sites import keep_s3_sites
 
 
@@ -104,6 +105,30 @@ def cmd_demo(layout: Layout, given: argparse.Namespace) -> int:
     return verdict
 
 
+def cmd_qserv(layout: Layout, _given: argparse.Namespace) -> int:
+    """Start a server that keeps the contract of Qserv's ingest API, over a real MariaDB."""
+    services = Sandbox(layout, say).up_beside()
+    contract = next(service for service in services if isinstance(service, QservContract))
+    czar = contract.czar()
+    say(
+        "\n".join(
+            (
+                "",
+                f"Controller  {contract.url()}  it tells where the workers are",
+                f"Keys        qserv_auth_key, qserv_admin_auth_key in {layout.allotted_file}",
+                (
+                    f"SQL         mysql://{czar['user']}@{czar['host']}:{czar['port']}, password"
+                    f" mariadb_{czar['user']} there"
+                ),
+                f"Faults      POST {contract.url()}/_faults",
+                "Stop        ./sandbox down",
+                "Read on     docs/reference/qserv-contract.md",
+            )
+        )
+    )
+    return 0
+
+
 def cmd_test(layout: Layout, given: argparse.Namespace) -> int:
     """Install what is missing, then run pytest with the arguments given."""
     setup(layout, say, for_tests=True)
@@ -159,6 +184,7 @@ COMMANDS: dict[str, tuple[Command, Options]] = {
     "night": (cmd_night, _night_options),
     "demo": (cmd_demo, _night_options),
     "env": (cmd_env, _command_words),
+    "qserv": (cmd_qserv, _no_options),
     "test": (cmd_test, _test_words),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox import sites
 from sandbox.allotted import Allotted
 from sandbox.layout import Layout
+from sandbox.qserv_services import QservContract
 from sandbox.s3_sites import buckets
 from sandbox.services.postgres import url
 from sandbox.services.rucio import SERVICE_ACCOUNT
@@ -38,6 +39,20 @@ def client_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
     env["DBB_OODS_JOURNAL"] = str(layout.state / "butler" / "oods-journal.sqlite")
     for site in sites.STORES:
         env[f"DBB_STORE_{site}"] = layout.store(site).as_uri()
+    env |= qserv_env(layout, allotted)
     for bucket in buckets(layout, allotted):
         env |= bucket.client_env()
     return env
+
+
+def qserv_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
+    """Give the address of the stand-in for Qserv, which `./sandbox qserv` starts, as the archive's."""
+    contract = QservContract(layout, allotted)
+    czar = contract.czar()
+    return {
+        "DBB_QSERV_ADMIN_KEY_USDF": contract.admin_auth_key,
+        "DBB_QSERV_KEY_USDF": contract.auth_key,
+        "DBB_QSERV_SQL_USDF": f"mysql://{czar['user']}:{czar['password']}@{czar['host']}:{czar['port']}",
+        "DBB_QSERV_STAGING_USDF": str(layout.data("qserv-staging")),
+        "DBB_QSERV_URL_USDF": contract.url(),
+    }

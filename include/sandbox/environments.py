@@ -110,6 +110,8 @@ def _has_ensurepip() -> bool:
 _FOR_TESTS = {
     "mariadbd": ("mariadb-server-core", "without it the tests of the Qserv handoff are left out"),
     "influxd": ("influxdb", "without it the tests of the EFD are left out"),
+    "pgbackrest": ("pgbackrest", "without it the tests of backups are left out"),
+    "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15", "the server that pgbackrest backs up"),
 }
 """Servers that only tests start: by program, the Debian package and what it is for."""
 
@@ -140,8 +142,17 @@ def _debian_packages(say: Callable[[str], None], *, for_tests: bool) -> None:
         _apt_install(package, say)
 
 
+def _make_no_cluster() -> None:
+    """Keep Debian from starting a server of its own: the tests make theirs."""
+    folder = Path("/etc/postgresql-common/createcluster.d")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "dbb.conf").write_text("create_main_cluster = false\n", encoding="utf-8")
+
+
 def _apt_install(package: str, say: Callable[[str], None]) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if package.startswith("postgresql-"):
+        _make_no_cluster()
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
     done = subprocess.run(install, env=env, check=False, capture_output=True, text=True)
     if done.returncode != 0:

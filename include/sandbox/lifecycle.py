@@ -15,7 +15,7 @@ from sandbox.client_env import client_env
 from sandbox.envfile import write_env
 from sandbox.errors import SandboxError
 from sandbox.layout import Layout
-from sandbox.registry import all_services, choose
+from sandbox.registry import BESIDE, all_services, choose
 from sandbox.service import Service
 
 # What `reset` looks for before it deletes a folder.
@@ -29,6 +29,7 @@ class Sandbox:
         self.layout = layout
         self.allotted = Allotted.load(layout.allotted_file)
         self.services = all_services(layout, self.allotted)
+        self.beside = [service(layout, self.allotted) for service in BESIDE]
         self.say = say
 
     def up(self, only: str | None = None) -> None:
@@ -45,7 +46,7 @@ class Sandbox:
             self._up(wanted)
 
     def _up(self, wanted: set[str]) -> None:
-        if not any(service.is_running() for service in self.services):
+        if not any(service.is_running() for service in (*self.services, *self.beside)):
             self.allotted.redraw_busy_ports()
         # All ports and secrets are drawn before services start in parallel.
         for service in self.services:
@@ -62,6 +63,21 @@ class Sandbox:
                     started[service.name] = pool.submit(self._bring_up, service, needs)
         for future in started.values():
             future.result()
+
+    def up_beside(self) -> list[Service]:
+        """Start the services that are no part of the backbone, and give them."""
+        self.layout.make()
+        with self._alone():
+            for service in self.beside:
+                reason = service.missing()
+                if reason is not None:
+                    raise SandboxError(
+                        f"{service.name} cannot start: {reason}",
+                        where="this machine",
+                        next_action="Install it and run again.",
+                    )
+                self._bring_up(service, [])
+        return self.beside
 
     def _bring_up(self, service: Service, needs: list[Future[None]]) -> None:
         for need in needs:
@@ -82,7 +98,8 @@ class Sandbox:
     def status(self) -> list[dict[str, object]]:
         """Give one row a service: name, state, process, address, log."""
         rows: list[dict[str, object]] = []
-        for service in self.services:
+        beside = [service for service in self.beside if service.process()]
+        for service in (*self.services, *beside):
             process = service.process()
             running = service.is_running()
             state = "stopped"
@@ -122,7 +139,7 @@ class Sandbox:
             yield
 
     def _down(self) -> None:
-        left = {service.name: service for service in self.services}
+        left = {service.name: service for service in (*self.services, *self.beside)}
         failures: list[SandboxError] = []
         with ThreadPoolExecutor(max_workers=len(left)) as pool:
             while left:

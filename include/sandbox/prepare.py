@@ -25,9 +25,8 @@ def prepare(settings: Settings) -> None:
     source = settings.resolve(settings.endpoint(settings.raw.source).store_url)
     if source.startswith("file:"):
         Path(url2pathname(urlsplit(source).path)).mkdir(parents=True, exist_ok=True)
-    for name in [
-        place.name for place in settings.endpoints.values() if place.role is not Role.SOURCE
-    ]:
+    homes = (Role.ARCHIVE, Role.FACILITY, Role.CACHE)
+    for name in [place.name for place in settings.endpoints.values() if place.role in homes]:
         root = settings.resolve(settings.endpoint(name).butler)
         database = settings.environment.get(f"DBB_BUTLER_DB_{name.upper()}")
         create_repository(root, instruments, registry_url=database, run=settings.raw.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.allotted import Allotted
 from sandbox.errors import SandboxError
 from sandbox.layout import Layout
+from sandbox.qserv_services import MariaDb, QservContract
 from sandbox.seaweedfs import SeaweedFs
 from sandbox.service import Service
 from sandbox.services.airflow import AirflowApi, DagProcessor, Scheduler, Triggerer
@@ -27,6 +28,9 @@ SERVICES: tuple[type[Service], ...] = (
     DagProcessor,
     Triggerer,
 )
+
+# Started by a command of their own, `./sandbox qserv`, each after what it needs; `down` stops them.
+BESIDE: tuple[type[Service], ...] = (MariaDb, QservContract)
 
 GROUPS = {
     "airflow": tuple(s.name for s in SERVICES if s.name.startswith("airflow-")),

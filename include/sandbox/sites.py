@@ -6,10 +6,10 @@ from __future__ import annotations
 RSES = ("USDF", "FRDF", "UKDF", "CHILE")
 
 # The summit has a store but no RSE: files leave it before Rucio knows them.
-STORES = ("SUMMIT", "LFA", "OODS", *RSES)
+STORES = ("SUMMIT", "LFA", "OODS", "SCRATCH", *RSES)
 
 # Endpoints that keep a Butler repository.
-BUTLERS = RSES
+BUTLERS = (*RSES, "SCRATCH")
 
 # Rucio scopes, one for each kind of thing that travels.
-SCOPES = ("raw", "products", "files", "lfa")
+SCOPES = ("raw", "products", "files", "lfa", "level1")

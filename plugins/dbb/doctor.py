@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbb.errors import DbbError, InstallationWrong, SettingMissing
+from dbb.flows.canary import overdue
 from dbb.hooks import doctor as probe
 from dbb.model.endpoint import Endpoint, Role
 from dbb.settings import INCLUDE, Settings
-from dbb.wiring import SystemClock, open_ledger
+from dbb.wiring import SystemClock, open_canaries, open_ledger
 
 MAX_SKEW_S = 2.0
 """A file must rest ``settle_s`` seconds before it is read: a clock further off breaks that."""
@@ -57,15 +58,17 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     yield "environment", lambda: _check_environment(settings)
     yield "ledger schema", lambda: _check_ledger(settings)
     yield "clock", lambda: _check_clock(settings)
-    for endpoint in settings.endpoints.values():
+    lasting = [each for each in settings.endpoints.values() if each.role is not Role.SCRATCH]
+    for endpoint in lasting:
         yield f"store {endpoint.name}", lambda here=endpoint: _check_store(settings, here)  # type: ignore[misc]
     yield "rucio", lambda: _check_rucio(settings)
-    for endpoint in settings.endpoints.values():
+    for endpoint in lasting:
         if endpoint.role is not Role.SOURCE:
             yield (
                 f"butler {endpoint.name}",
                 lambda here=endpoint: probe.probe_butler(settings.resolve(here.butler)),  # type: ignore[misc]
             )
+    yield "canary", lambda: _check_canary(settings)
     if settings.environment.get("DBB_AIRFLOW_URL"):
         yield "airflow", lambda: probe.probe_airflow(settings.value("DBB_AIRFLOW_URL"))
 
@@ -113,6 +116,14 @@ def _check_clock(settings: Settings) -> str:
 
 def _check_store(settings: Settings, endpoint: Endpoint) -> str:
     return probe.probe_store(settings.resolve(endpoint.store_url), f"doctor/{os.getpid()}.probe")
+
+
+def _check_canary(settings: Settings) -> str:
+    canaries = open_canaries(settings, "dbb doctor")
+    if (error := overdue(canaries, SystemClock().now())) is not None:
+        raise error
+    newest = canaries.newest(1)
+    return f"{newest[0].name} was {newest[0].outcome}" if newest else "none: DAG `canary` is off"
 
 
 def _check_rucio(settings: Settings) -> str:

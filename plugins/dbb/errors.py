@@ -12,13 +12,15 @@
     │   ├── EfdNotExtracted         efd-not-extracted
     │   ├── EfdLatePoints           efd-late-points
     │   ├── AirflowUnavailable      airflow-unavailable
+    │   ├── QservUnavailable        qserv-unavailable
     │   └── PayloadInterrupted      payload-interrupted
     ├── Damaged              quarantine this copy, fetch another
     │   ├── MissingCopy             missing-copy
     │   ├── TruncatedFile           truncated-file
     │   ├── UnreadableFits          unreadable-fits
     │   ├── FitsChecksumMismatch    fits-checksum-mismatch
-    │   └── DigestMismatch          digest-mismatch
+    │   ├── DigestMismatch          digest-mismatch
+    │   └── ExportDamaged           export-damaged
     ├── BrokenContract       quarantine, tell upstream
     │   ├── UnsafeName              unsafe-name
     │   ├── UnexpectedFile          unexpected-file
@@ -38,20 +40,30 @@
     │   ├── LfaEventUnusable        lfa-event-unusable
     │   ├── LfaNotIngested          lfa-not-ingested
     │   ├── IngestRefused           ingest-refused
+    │   ├── CatalogUnfit            catalog-unfit
+    │   ├── QservRefused            qserv-refused
+    │   ├── LoadRefused             qserv-load-refused
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
     │   ├── PayloadFailed           payload-failed
-    │   └── ValidityOverlap         validity-overlap
+    │   ├── ValidityOverlap         validity-overlap
+    │   └── DarkFile                dark-file
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
+    │   ├── IncompleteGroup         incomplete-group
     │   ├── RuleStuck               rule-stuck
     │   ├── PlanRefused             plan-refused
     │   ├── BufferNearlyFull        buffer-nearly-full
+    │   ├── CacheNearlyFull         cache-nearly-full
     │   ├── CopiesLost              copies-lost
     │   ├── EfdIntervalEmpty        efd-interval-empty
+    │   ├── QservStuck              qserv-stuck
     │   ├── LfaObjectMissing        lfa-object-missing
     │   ├── PayloadOutOfTime        payload-out-of-time
-    │   └── CalibrationsDiffer      calibrations-differ
+    │   ├── CalibrationsDiffer      calibrations-differ
+    │   ├── DrillFailed             drill-failed
+    │   ├── ExportRefused           export-refused
+    │   └── CanaryStuck             canary-stuck
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -62,7 +74,11 @@
         ├── ForbiddenTransition     forbidden-transition
         ├── SchemaOutOfDate         schema-out-of-date
         ├── InstallationWrong       installation-wrong
-        └── NoReadUrl               no-read-url
+        ├── QservUnfit              qserv-unfit
+        ├── NoReadUrl               no-read-url
+        ├── NotScratch              not-scratch
+        ├── BackupUnusable          backup-unusable
+        └── SigningFailed           signing-failed
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.
@@ -70,6 +86,7 @@ An error says *what*, *where* and *what happens next*; its ``code`` is stable an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
@@ -212,6 +229,18 @@ class EfdLatePoints(Transient):
         return cls(f"The source had {archived} points, and now has {found}.", str(cell))
 
 
+class QservUnavailable(Transient):
+    """Report a Qserv server that cannot be reached, or whose answer never came."""
+
+    code = "qserv-unavailable"
+    next_action = "None: its state is read and the step goes on. Look at Qserv if it lasts."
+
+    @classmethod
+    def for_cause(cls, request: str, cause: object) -> Self:
+        """Name what was asked, and the cause."""
+        return cls(f"Qserv does not answer {request}: {cause}.", request)
+
+
 class AirflowUnavailable(Transient):
     """Report an Airflow that cannot be reached, or one of whose parts is not healthy."""
 
@@ -293,6 +322,20 @@ class DigestMismatch(Damaged):
     def for_copy(cls, url: str, expected: str, found: str) -> Self:
         """Name the copy and both digests."""
         return cls(f"The copy reads as {found}, the manifest says {expected}.", url)
+
+
+class ExportDamaged(Damaged):
+    """Report an export that is not what it was made of."""
+
+    code = "export-damaged"
+    next_action = (
+        "`dbb export repair` fetches what is missing or changed; look at the destination's disk."
+    )
+
+    @classmethod
+    def for_bag(cls, bag: object, findings: int, first: str) -> Self:
+        """Name the bag, and what is wrong with it first of all."""
+        return cls(f"The export has {findings} findings, first of all {first}.", str(bag))
 
 
 class UnsafeName(BrokenContract):
@@ -398,6 +441,43 @@ class ExpectationFailed(BrokenContract):
     def for_exposure(cls, obs_id: str, expectation: str) -> Self:
         """Name the exposure and the expectation."""
         return cls(f"The exposure record fails {expectation}.", obs_id)
+
+
+class CatalogUnfit(BrokenContract):
+    """Report Parquet, or an overlay, that cannot become the release's tables."""
+
+    code = "catalog-unfit"
+    next_action = "Nothing was loaded. Have the producer mend the files, or the overlay be changed."
+
+    @classmethod
+    def for_problems(cls, where: str, problems: Sequence[str]) -> Self:
+        """Name the place and the first problems."""
+        more = f" … and {len(problems) - 5} more" if len(problems) > 5 else ""
+        return cls(f"{'; '.join(problems[:5])}{more}.", where)
+
+
+class QservRefused(BrokenContract):
+    """Report a request that Qserv answers with "no"."""
+
+    code = "qserv-refused"
+    next_action = "Read Qserv's own words; `dbb qserv status` shows what is done."
+
+    @classmethod
+    def for_answer(cls, request: str, told: object) -> Self:
+        """Name what was asked, and what it said."""
+        return cls(f"Qserv refuses {request}: {told}.", request)
+
+
+class LoadRefused(BrokenContract):
+    """Report rows that Qserv loaded otherwise than they are in the files."""
+
+    code = "qserv-load-refused"
+    next_action = "The transaction is not committed. Compare the file with what Qserv says of it."
+
+    @classmethod
+    def for_difference(cls, where: str, difference: str) -> Self:
+        """Name the table, chunk or transaction, and the difference."""
+        return cls(f"{difference}.", where)
 
 
 class PoisonEvent(BrokenContract):
@@ -574,6 +654,35 @@ class ValidityOverlap(BrokenContract):
         return cls(f"It would be in force from {begin} on, and dataset {other} is.", what)
 
 
+class DarkFile(BrokenContract):
+    """Report a file that nobody's records name, or that ought not to be where it lies."""
+
+    code = "dark-file"
+    next_action = (
+        "Find out who wrote it; `dbb quarantine release` puts it back, `reject` leaves it aside."
+    )
+
+    @classmethod
+    def for_file(cls, url: str, why: str) -> Self:
+        """Name the file and what is wrong with it."""
+        return cls(f"The file was set aside: {why}.", url)
+
+
+class IncompleteGroup(OverBudget):
+    """Report a calibration sequence that waited its time for exposures that never came."""
+
+    code = "incomplete-group"
+    next_action = (
+        "Ask the summit for the missing exposures: with them it goes on by itself. They do not "
+        "exist: `dbb quarantine release ID` makes calibrations of what is there."
+    )
+
+    @classmethod
+    def for_group(cls, group: str, why: str, there: int, wanted: int) -> Self:
+        """Name the group, what it waits for, and how much of it is there."""
+        return cls(f"{why}; {there} of {wanted} exposures are published.", group)
+
+
 class IncompleteExposure(OverBudget):
     """Report an exposure that waited its time for detectors that never came."""
 
@@ -635,6 +744,18 @@ class BufferNearlyFull(OverBudget):
         return cls(f"{100 * used:.0f} % of the buffer are used{lasts}.", endpoint)
 
 
+class CacheNearlyFull(OverBudget):
+    """Report a cache that is fuller than it may be, although nothing more of it may go."""
+
+    code = "cache-nearly-full"
+    next_action = "`dbb expire plan` says what is held and why: more room, or a shorter lifetime."
+
+    @classmethod
+    def for_cache(cls, endpoint: str, detail: str) -> Self:
+        """Name the cache and how full it is."""
+        return cls(f"The cache is too full: {detail}.", endpoint)
+
+
 class CopiesLost(OverBudget):
     """Report a unit of which no good copy is left anywhere."""
 
@@ -675,6 +796,20 @@ class LfaObjectMissing(OverBudget):
         return cls(f"The object was announced {age} ago and is not there.", key)
 
 
+class QservStuck(OverBudget):
+    """Report a transaction that does not end, or was tried too often."""
+
+    code = "qserv-stuck"
+    next_action = (
+        "`dbb qserv status` shows its contributions; end it by hand, then `dbb qserv resume`."
+    )
+
+    @classmethod
+    def for_transaction(cls, table: str, batch: int, reason: str) -> Self:
+        """Name the batch of the table, and why no more is tried."""
+        return cls(f"Batch {batch} of {table} is not loaded: {reason}.", table)
+
+
 class PayloadOutOfTime(OverBudget):
     """Report an external pipeline that did not end in its time."""
 
@@ -697,6 +832,72 @@ class CalibrationsDiffer(OverBudget):
     def for_endpoint(cls, endpoint: str, verdict: str) -> Self:
         """Name the endpoint and what is wrong there."""
         return cls(f"The calibrations in force are wrong: {verdict}.", endpoint)
+
+
+class DrillFailed(OverBudget):
+    """Report a drill in which not everything came back right."""
+
+    code = "drill-failed"
+    next_action = (
+        "`dbb drill list` names what did not come back; see the runbook before a real fire does."
+    )
+
+    @classmethod
+    def for_drill(cls, what: str, units: int, wrong: Sequence[str]) -> Self:
+        """Name the drill, and the first of what went wrong."""
+        first = "; ".join(wrong[:3]) or "there was nothing to bring back"
+        return cls(f"{len(wrong)} of {units} did not come back right: {first}.", what)
+
+
+class ExportRefused(OverBudget):
+    """Report an export that is not made as it was ordered."""
+
+    code = "export-refused"
+    next_action = (
+        "Nothing was sent. Mend the order, or make it with what is available (`--leave-out`)."
+    )
+
+    @classmethod
+    def for_unavailable(cls, name: str, number: int, first: str) -> Self:
+        """Name the export, how much of it cannot go out, and the first of that."""
+        return cls(f"{number} wanted datasets are not available, first of all {first}.", name)
+
+    @classmethod
+    def for_nothing(cls, name: str) -> Self:
+        """Name the export that would be empty."""
+        return cls("No dataset fits the order.", name)
+
+    @classmethod
+    def for_other(cls, place: object) -> Self:
+        """Name the place where another export is."""
+        return cls("There is something else under this name.", str(place))
+
+    @classmethod
+    def for_too_much(cls, name: str, size_bytes: int, limit_bytes: int) -> Self:
+        """Name the export, its size and the limit."""
+        return cls(
+            f"It has {size_bytes:,} bytes, and more than {limit_bytes:,} need a person's approval.",
+            name,
+        )
+
+    @classmethod
+    def for_gone(cls, dataset_id: str) -> Self:
+        """Name a dataset that was pinned and has left the archive."""
+        return cls("The dataset was pinned and is not in the repository any more.", dataset_id)
+
+
+class CanaryStuck(OverBudget):
+    """Report a canary that did not come through the backbone in time."""
+
+    code = "canary-stuck"
+    next_action = (
+        "Look at the step that is named, and its service; `dbb canary status` shows each step."
+    )
+
+    @classmethod
+    def for_step(cls, canary: str, step: str, seconds: float, limit_s: float, why: object) -> Self:
+        """Name the canary, the step where it stuck, how long it took, and why."""
+        return cls(f"It stuck at {step} after {seconds:.0f} of {limit_s:.0f} s: {why}.", canary)
 
 
 class SettingMissing(Misconfigured):
@@ -767,6 +968,18 @@ class PolicyUnreadable(Misconfigured):
         return cls(f"The file cannot be used: {why}.", path)
 
 
+class QservUnfit(Misconfigured):
+    """Report a Qserv that cannot take the release as it is set up."""
+
+    code = "qserv-unfit"
+    next_action = "Compare Qserv's version, families and databases with the plan: `dbb qserv plan`."
+
+    @classmethod
+    def for_reason(cls, where: str, reason: str) -> Self:
+        """Name the server or database, and what does not fit."""
+        return cls(f"{reason}.", where)
+
+
 class UnknownEndpoint(Misconfigured):
     """Report an endpoint that no file describes."""
 
@@ -831,3 +1044,41 @@ class NoReadUrl(Misconfigured):
     def for_store(cls, url: str, why: str) -> Self:
         """Name the store and what it lacks."""
         return cls(f"The store gives no address to read from: {why}.", url)
+
+
+class NotScratch(Misconfigured):
+    """Refuse to wipe a place that is not declared and marked as scratch."""
+
+    code = "not-scratch"
+    next_action = "Name an endpoint whose file says `role: scratch`, in a place of its own."
+
+    @classmethod
+    def for_endpoint(cls, name: str, why: str) -> Self:
+        """Name the endpoint and what speaks against it."""
+        return cls(f"It is not wiped: {why}.", name)
+
+
+class BackupUnusable(Misconfigured):
+    """Report a backup of the database that cannot be restored as it is."""
+
+    code = "backup-unusable"
+    next_action = "Read what it said: damage needs a full backup now (`dbb backup full`)."
+
+    @classmethod
+    def for_answer(cls, command: str, answer: str) -> Self:
+        """Name pgBackRest's command and what it said."""
+        return cls(f"pgBackRest {command}: {answer}.", "backup")
+
+
+class SigningFailed(Misconfigured):
+    """Report an export that cannot be signed."""
+
+    code = "signing-failed"
+    next_action = (
+        "Install OpenSSH's ssh-keygen, and give an Ed25519 key without passphrase; then again."
+    )
+
+    @classmethod
+    def for_key(cls, key: object, why: object) -> Self:
+        """Name the key's file, and what ssh-keygen says."""
+        return cls(f"The export cannot be signed: {why}.", str(key))

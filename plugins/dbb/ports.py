@@ -338,6 +338,12 @@ class Catalog(Protocol):
         Replicas that are declared already are no error.
         """
 
+    def declare_good(self, dids: Sequence[Did], rse: str) -> None:
+        """Say that registered replicas at an RSE were read and are right: they are available."""
+
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Have Rucio delete replicas at an RSE; those that a rule wants, or that are gone, stay as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class LandedBundle:
@@ -405,6 +411,19 @@ class Repository(Protocol):
 
     def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
         """Take the datasets of units out of the registry; the files stay where they are."""
+
+    def suspend(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Serve the datasets of units no more; who asks for one is told that it is not stored.
+
+        The registry goes on knowing them, with their tags and validity ranges. Ingesting the units
+        again serves them again.
+        """
+
+    def memberships(self, documents: Sequence[Manifest | Parcel]) -> dict[str, frozenset[str]]:
+        """Name, by unit, the TAGGED and CALIBRATION collections that any dataset of it is in.
+
+        Units in none are left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,6 +575,9 @@ class Ledger(Protocol):
     def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
         """Record why deliveries wait; the time of the first such reason is kept until they move."""
 
+    def note_read(self, units: Sequence[str], endpoint: str) -> None:
+        """Record that published copies were read again and are right."""
+
     def set_rules(self, rules: Mapping[str, str | None], endpoint: str) -> None:
         """Record the rule that brings each unit to an endpoint; None where it was ended."""
 
@@ -654,6 +676,12 @@ class Calibrations(Protocol):
 
     def attempts(self, group: str = "", unit: str = "") -> list[Attempt]:
         """Read attempts of a group, or one by its unit, oldest first; empty words are any."""
+
+    def open_groups(self, since: int) -> list[CalibrationGroup]:
+        """Read the groups since a night of which no attempt is over, the first that ended first."""
+
+    def note_late(self, unit: str, reason: str) -> None:
+        """Put on an attempt's history that it is late, and with which step."""
 
     def file(self, unit: str, products: Sequence[ProductRow]) -> None:
         """Record an attempt's products, and that they are filed."""

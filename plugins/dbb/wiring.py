@@ -6,34 +6,49 @@ or Rucio, whose imports take seconds.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from dbb.errors import SettingMissing
 from dbb.flows.backbone import Backbone
 from dbb.flows.lfa import Annex
 from dbb.flows.oods import Oods
-from dbb.flows.reconcile_views import ButlerNights, RucioNights, Sources
+from dbb.flows.reconcile_views import ButlerNights, Findings, RucioNights, Sources
 from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.model.endpoint import Role
+from dbb.model.instrument import Instrument
 from dbb.model.kind import Kind
 from dbb.model.lfa_classes import LfaDataset
+from dbb.model.policy import Policy, PolicyBook, Selection
 from dbb.model.sidecar import Sidecars
 from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.flows.canary import Cage
+    from dbb.flows.drilling import Scratch
     from dbb.flows.efd import Efd
+    from dbb.flows.expiry_views import ExpiryRows, Place
+    from dbb.flows.export_ports import ExportPorts
+    from dbb.flows.export_ports import Selection as ExportSelection
+    from dbb.flows.qserv_views import Handoff
+    from dbb.hooks.canary_rows import SqlCanaries
+    from dbb.hooks.drills import SqlDrills
     from dbb.hooks.efd.archive import EfdArchive
+    from dbb.hooks.expiry import SqlExpiry
     from dbb.hooks.influx import Influx
     from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
+    from dbb.hooks.qserv.records import SqlQserv
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
 
@@ -112,6 +127,89 @@ def open_keeping(settings: Settings, actor: str) -> SqlKeeping:
     from dbb.hooks.keeping import SqlKeeping  # noqa: PLC0415 - keeping alone
 
     return SqlKeeping(open_ledger(settings, actor), SystemClock())
+
+
+def open_expiry(settings: Settings, actor: str) -> SqlExpiry:
+    """Open what the ledger's database knows of expiry; ``actor`` signs what is recorded."""
+    from dbb.hooks.expiry import SqlExpiry  # noqa: PLC0415 - expiry alone
+
+    return SqlExpiry(open_ledger(settings, actor), SystemClock())
+
+
+def open_place(settings: Settings, backbone: Backbone, rows: ExpiryRows, name: str) -> Place:
+    """Open an endpoint as a place from which things go."""
+    from dbb.flows.expiring_oods import OodsPlace  # noqa: PLC0415 - expiry alone
+    from dbb.flows.expiring_units import UnitsPlace  # noqa: PLC0415 - expiry alone
+
+    if settings.endpoint(name).role is Role.CACHE:
+        return OodsPlace(open_oods(settings), backbone, rows, name)
+    return UnitsPlace(backbone, rows, name)
+
+
+def open_findings(settings: Settings) -> Findings:
+    """Open what reconcilers found."""
+    from dbb.hooks.findings import SqlFindings  # noqa: PLC0415 - keeping alone
+
+    return SqlFindings(open_ledger(settings, "expiry"))
+
+
+def open_drills(settings: Settings, actor: str) -> SqlDrills:
+    """Open what the ledger's database knows of drills."""
+    from dbb.hooks.drills import SqlDrills  # noqa: PLC0415 - drills alone
+
+    return SqlDrills(open_ledger(settings, actor))
+
+
+def open_scratch(settings: Settings, name: str) -> Scratch:
+    """Open a place that may be wiped.
+
+    Raises
+    ------
+    NotScratch
+        If its file does not say so, or it lies where another place does. Nothing is opened then.
+    """
+    from dbb.flows.drilling import Scratch, check_scratch  # noqa: PLC0415 - drills alone
+    from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+    endpoint = settings.endpoint(name)
+    check_scratch(endpoint, (), {})  # its role, before anything is looked up
+    mine = [settings.resolve(endpoint.store_url), settings.resolve(endpoint.butler)]
+    check_scratch(endpoint, mine, _roots_of_others(settings, name))
+    from dbb.hooks.scratch_repository import ButlerScratch  # noqa: PLC0415 - a slow import
+
+    known = load_instruments()
+    return Scratch(
+        endpoint,
+        open_store(mine[0]),
+        ButlerScratch(
+            mine[1],
+            [known[each] for each in settings.raw.instruments],
+            settings.raw.run,
+            settings.environment.get(f"DBB_BUTLER_DB_{name.upper()}", ""),
+        ),
+    )
+
+
+def _roots_of_others(settings: Settings, name: str) -> dict[str, str]:
+    """Name the owner of each store and repository that has an address here."""
+    roots = {settings.environment.get("DBB_STORE_LFA", ""): "the Large File Annex"}
+    for other in settings.endpoints.values():
+        for template in (other.store_url, other.butler):
+            try:
+                root = settings.resolve(template)
+            except SettingMissing:
+                continue  # a place that this installation does not serve
+            if other.name != name:
+                roots[root] = other.name
+    roots.pop("", None)
+    return roots
+
+
+def open_spare_ledger(folder: Path) -> SqlLedger:
+    """Make an empty ledger in a folder, for a drill."""
+    ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.sqlite"), SystemClock(), "drill")
+    ledger.migrate()
+    return ledger
 
 
 def open_oods(settings: Settings) -> Oods:
@@ -216,6 +314,24 @@ def open_efd_archive(settings: Settings) -> EfdArchive:
     )
 
 
+def open_handoff(
+    settings: Settings, endpoint: str, release: str, actor: str, patience_s: float = 8 * 3600
+) -> Handoff:
+    """Open the handoff of a release to an endpoint's Qserv; ``actor`` signs what is recorded."""
+    from dbb.hooks.qserv import opening  # noqa: PLC0415 - slow imports
+    from dbb.hooks.qserv.records import SqlQserv  # noqa: PLC0415 - the handoff alone
+
+    records = SqlQserv(open_ledger(settings, actor), SystemClock())
+    return opening.open_handoff(settings, endpoint, release, records, patience_s)
+
+
+def open_qserv_records(settings: Settings) -> SqlQserv:
+    """Open what is known of all handoffs."""
+    from dbb.hooks.qserv.records import SqlQserv  # noqa: PLC0415 - the handoff alone
+
+    return SqlQserv(open_ledger(settings, "qserv"), SystemClock())
+
+
 def open_sources(settings: Settings, backbone: Backbone) -> Sources:
     """Open what a reconciler compares, beside the ports of the backbone."""
     from dbb.hooks.findings import SqlFindings  # noqa: PLC0415 - reconciling alone
@@ -237,6 +353,90 @@ def open_sources(settings: Settings, backbone: Backbone) -> Sources:
         rucio=cast(RucioNights, _WhenUsed(rucio)),
         butler=butler,
         findings=SqlFindings(open_ledger(settings, "reconcile")),
+    )
+
+
+def open_exports(settings: Settings, actor: str, *, is_signed: bool = True) -> ExportPorts:
+    """Open what exports need beside the backbone; ``DBB_EXPORT_KEY`` names the file of the key."""
+    from dbb.flows.export_ports import ExportPorts  # noqa: PLC0415 - exports alone
+    from dbb.hooks.export_work import ExportWork  # noqa: PLC0415 - exports alone
+    from dbb.hooks.exports import SqlExports  # noqa: PLC0415 - exports alone
+    from dbb.hooks.posix_store import PosixStore  # noqa: PLC0415 - exports alone
+    from dbb.hooks.ssh_signature import SshSigner  # noqa: PLC0415 - exports alone
+
+    def selection(endpoint: str) -> ExportSelection:
+        from dbb.hooks.butler_export import ButlerExport  # noqa: PLC0415 - a slow import
+
+        return ButlerExport(settings.resolve(settings.endpoint(endpoint).butler))
+
+    return ExportPorts(
+        selection=selection,
+        open_folder=PosixStore,
+        open_work=ExportWork,
+        rows=SqlExports(open_ledger(settings, actor), SystemClock()),
+        signer=SshSigner(Path(settings.value("DBB_EXPORT_KEY"))) if is_signed else None,
+    )
+
+
+def open_canaries(settings: Settings, actor: str) -> SqlCanaries:
+    """Open what the ledger's database knows of canaries."""
+    from dbb.hooks.canary_rows import SqlCanaries  # noqa: PLC0415 - the canary alone
+
+    return SqlCanaries(open_ledger(settings, actor), SystemClock())
+
+
+def open_cage(settings: Settings, actor: str) -> Cage:
+    """Open what a canary needs: an instrument, policies and, for each look, a ledger of its own."""
+    from dbb.flows.canary import INSTRUMENT, Cage  # noqa: PLC0415 - the canary alone
+    from dbb.hooks.butler_canary import prepare_repository, read_dataset  # noqa: PLC0415
+    from dbb.hooks.canary_camera import draw_exposure  # noqa: PLC0415 - the canary alone
+    from dbb.hooks.instruments import CANARY, load_instrument  # noqa: PLC0415 - the canary alone
+
+    camera = load_instrument(INSTRUMENT, CANARY)
+    catalog = open_catalog(settings)
+
+    def root(endpoint: str) -> str:
+        return settings.resolve(settings.endpoint(endpoint).butler)
+
+    return Cage(
+        rows=open_canaries(settings, actor),
+        draw=lambda unit: draw_exposure(unit, camera),
+        prepare=lambda endpoint: prepare_repository(root(endpoint), camera, settings.raw.run),
+        read=lambda endpoint, dataset_id: read_dataset(root(endpoint), dataset_id),
+        forget=catalog.forget,
+        open_backbone=lambda: cage_backbone(settings, open_backbone(settings, actor), camera),
+    )
+
+
+def cage_backbone(settings: Settings, backbone: Backbone, camera: Instrument) -> Backbone:
+    """Give a backbone that knows the canary's camera alone, with an empty ledger."""
+    from dbb.hooks.butler_indexer import ButlerIndexer  # noqa: PLC0415 - a slow import
+    from dbb.hooks.fits_inspector import FitsInspector  # noqa: PLC0415 - a slow import
+
+    ledger = SqlLedger(open_engine("sqlite://"), SystemClock(), "canary")
+    ledger.migrate()
+    policies = {
+        policy.receiver: Policy(
+            f"canary-{policy.receiver}"[:24],
+            policy.receiver,
+            Selection(Kind.RAW),
+            policy.sources,
+            keep_days=1,  # should everything else fail, Rucio ends its rules by itself
+            activity=policy.activity,
+        )
+        for policy in settings.policies
+        if policy.what.kind is Kind.RAW
+    }
+    return dataclasses.replace(
+        backbone,
+        policy=dataclasses.replace(settings.raw, instruments=(camera.name,)),
+        policies=PolicyBook(tuple(policies.values())),
+        instruments={camera.name: camera},
+        ledger=ledger,
+        calibrations=SqlCalibrations(ledger, SystemClock(), "canary"),
+        inbox=SqlInbox(ledger, SystemClock()),
+        inspector=FitsInspector({camera.name: camera}),
+        indexer=ButlerIndexer([camera]),
     )
 
 
@@ -280,6 +480,11 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
 
         return ButlerRepository(settings.resolve(settings.endpoint(endpoint).butler))
 
+    def group_patience_s(instrument: str) -> float:
+        from dbb.hooks.calibration.patience import read_patience_s  # noqa: PLC0415 - few ask
+
+        return read_patience_s(instrument, settings.include / "calibration")
+
     return Backbone(
         policy=settings.raw,
         policies=settings.policies,
@@ -296,4 +501,5 @@ def open_backbone(settings: Settings, actor: str) -> Backbone:
         sidecars=sidecars,
         store=store,
         repository=repository,
+        group_patience_s=group_patience_s,
     )

@@ -20,9 +20,15 @@ OTHERS = {
     "efd_archive": "efd_archive.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
+    "cache_expiry": "cache_expiry.py",
     "repair": "repair.py",
     "reconcile": "reconcile.py",
+    "parquet_to_qserv": "parquet_to_qserv.py",
+    "qserv_rollback": "qserv_rollback.py",
     "store_sweep": "store_sweep.py",
+    "dr_drill": "dr_drill.py",
+    "export_bundle": "export_bundle.py",
+    "canary": "canary.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -35,7 +41,13 @@ ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS, *CALIBRATIONS)
 
 POOLS = {
     "archive_scrub": "audit",
+    "cache_expiry": "audit",
     "reconcile": "audit",
+    "parquet_to_qserv": "release",
+    "qserv_rollback": "release",
+    "dr_drill": "audit",
+    "export_bundle": "export",
+    "canary": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""
@@ -47,6 +59,7 @@ STEPS = {
     "register_in_rucio",
     "publish_at_usdf",
     "wait_for_copies",
+    "read_archive_copies_again",
     "release_summit_copies",
     "report_the_night",
     "tell_of_failed_steps",
@@ -277,7 +290,9 @@ def test_the_annex_is_woken_by_objects_and_by_the_clock(dags):
 def test_the_stores_that_only_we_write_to_are_swept_each_by_its_own_workers(dags):
     endpoints = Settings.load().endpoints
     tasks = dags["store_sweep"]["tasks"]
-    assert set(tasks) == {f"sweep_store_of_{name}" for name in endpoints if name != "summit"}
+    assert set(tasks) == {
+        f"sweep_store_of_{name}" for name in endpoints if name not in ("summit", "scratch")
+    }
     for name, step in tasks.items():
         assert step["queue"] == endpoints[name.removeprefix("sweep_store_of_")].queue
 

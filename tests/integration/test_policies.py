@@ -112,6 +112,12 @@ def with_britain(backbone, settings, *, region, **changes):
     return dataclasses.replace(backbone, policies=PolicyBook(book))
 
 
+def changes(backbone, settings, rucio, night):
+    """List what a plan would change, but for what other tests of the same sandbox left on its way."""
+    plan = plan_policies(backbone, settings.endpoints, rucio)
+    return [line for line in plan.lines if not line.names or set(line.names) & set(night)]
+
+
 def test_the_chain_is_made_by_subscriptions_alone(backbone, night):
     inside = british(backbone, night)
     assert 0 < len(inside) < len(night)
@@ -168,7 +174,7 @@ def test_a_wider_policy_sends_what_is_there_already_and_a_narrower_takes_it_back
         cycle(environment)
     assert store.stat(name) is None
     assert backbone.store("usdf").stat(name)
-    assert not plan_policies(backbone, settings.endpoints, rucio)
+    assert not changes(backbone, settings, rucio, night)
 
 
 def test_copies_on_their_way_are_taken_from_the_source_that_a_changed_policy_names(
@@ -188,10 +194,10 @@ def test_copies_on_their_way_are_taken_from_the_source_that_a_changed_policy_nam
     for unit in outside:
         rule = backbone.ledger.deliveries([unit])[unit, "ukdf"].rule_id
         assert client.get_replication_rule(rule)["source_replica_expression"] == "USDF"
-    assert not plan_policies(other, settings.endpoints, rucio)
+    assert not changes(other, settings, rucio, night)
     plan = plan_policies(backbone, settings.endpoints, rucio)
     apply_policies(backbone, settings.endpoints, rucio, plan.sha256, accept_large=True)
-    assert not plan_policies(backbone, settings.endpoints, rucio)
+    assert not changes(backbone, settings, rucio, night)
 
 
 def test_a_subscription_that_was_ended_works_again_when_its_policy_is_back(

@@ -8,7 +8,6 @@ import json
 import os
 import time
 from itertools import islice
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -17,18 +16,10 @@ from sqlalchemy import create_engine, text
 
 from dbb.cli.context import Context
 from dbb.cli.main import main
-from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.cargo import dataset_did, manifest_did, stored_name
-from dbb.flows.copies import count_copies, look_for_copies
-from dbb.flows.gating import apply_gate, find_ungated
-from dbb.flows.landing import land_units
 from dbb.flows.manifests import read_manifest
-from dbb.flows.publishing import publish_units
-from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
 from dbb.hooks.butler_setup import name_driver
 from dbb.hooks.rucio_client import make_client
-from dbb.model.day_obs import DayObs
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
 from dbb.ports import RuleWish
@@ -36,22 +27,12 @@ from dbb.settings import Settings
 from dbb.wiring import open_backbone, open_sources
 from sandbox import rest
 from sandbox.prepare import prepare
-from sandbox.synthetic_night import make_night
 from support.butler_listing_conformance import ListingConformance
 from support.butler_site import Site
+from support.real_night import Later, finished_night, store_folder
 
 pytestmark = pytest.mark.sandbox
 EXPOSURES = 6
-
-
-class Later:
-    """Tell a time that is some while ahead, so that nothing is too fresh to be judged."""
-
-    def __init__(self):
-        self.ahead = dt.timedelta(hours=6)
-
-    def now(self):
-        return dt.datetime.now(dt.UTC) + self.ahead
 
 
 @pytest.fixture(scope="module")
@@ -92,37 +73,10 @@ def dbb(environment, backbone, capsys):
     return run
 
 
-def finished_night(backbone, environment):
-    """Bring a night that nobody has used yet to its end."""
-    night = DayObs(20240301)
-    while backbone.ledger.units_of_night("LSSTCam", night.value):
-        night = night.next()
-    make_night(
-        Path(environment["summit"]), str(night), exposures=EXPOSURES, seed=11, pixels=16,
-        instruments=("LSSTCam",),
-    )  # fmt: skip
-    for path in Path(environment["summit"]).rglob("*.*"):
-        os.utime(path, (time.time() - 60,) * 2)
-    work = receive_arrivals(backbone, night).work
-    land_units(backbone, work)
-    apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, work)], {})
-    register_units(backbone, work)
-    publish_units(backbone, work, "usdf")
-    for _ in range(200):
-        for endpoint in backbone.policy.receivers:
-            publish_units(backbone, look_for_copies(backbone, endpoint, work).work, endpoint)
-        if count_copies(backbone, work)["waiting"] == 0:
-            break
-        rest.call("POST", environment["DBB_RUCIO_CYCLE_URL"], timeout_s=120)
-        time.sleep(0.2)
-    assert release_units(backbone, work)["kept"] == 0
-    return night, work
-
-
 def plant(backbone, environment, rucio, night, units):
     """Damage one unit in each record; name what must be found."""
     rows = backbone.ledger.units(units)
-    stores = {name: _folder(environment, name) for name in ("summit", "usdf", "frdf")}
+    stores = {name: store_folder(environment, name) for name in ("summit", "usdf", "frdf")}
     gone, lacking, ruled, stray_replica, left, _ = units
 
     (stores["frdf"] / stored_name(Did("raw", Unit.parse(gone).bundle_name))).unlink()
@@ -179,10 +133,6 @@ def plant(backbone, environment, rucio, night, units):
     return expected, list(rules.values())
 
 
-def _folder(environment, endpoint):
-    return Path(environment[f"DBB_STORE_{endpoint.upper()}"].removeprefix("file://"))
-
-
 def _lay(path, data):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -192,7 +142,7 @@ def _lay(path, data):
 def test_what_is_planted_in_the_real_parts_is_named_and_nothing_else(
     backbone, environment, rucio, dbb
 ):
-    night, units = finished_night(backbone, environment)
+    night, units = finished_night(backbone, environment, EXPOSURES)
     code, told = dbb("audit", "--day-obs", str(night))
     assert (code, told["findings"]) == (0, [])
     assert [scan["silent"] for scan in told["scans"]] == [[]] * 5
@@ -218,7 +168,7 @@ def test_what_is_planted_in_the_real_parts_is_named_and_nothing_else(
     assert known.scanned_at is not None
 
     backbone.catalog.drop_rules(rules)
-    (_folder(environment, "usdf") / f"raw/LSSTCam/{night}/core.4711").unlink()
+    (store_folder(environment, "usdf") / f"raw/LSSTCam/{night}/core.4711").unlink()
     dbb.clock.ahead += dt.timedelta(minutes=1)
     assert dbb("audit", "--day-obs", str(night), "--endpoint", "usdf")[0] == 1
     code, told = dbb("audit", "--list", "--all", "--day-obs", str(night), "--endpoint", "usdf")

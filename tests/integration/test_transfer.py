@@ -23,7 +23,7 @@ from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.flows.repairing import apply_repairs, finish_repairs, plan_repairs
 from dbb.flows.scrubbing import reread_copies
 from dbb.model.day_obs import DayObs
@@ -79,6 +79,7 @@ def move(backbone, environment, day_obs, *, cycles=200):
             break
         cycle(environment)
         time.sleep(0.2)  # the copy service works in its own time
+    read_again(backbone, work)
     release_units(backbone, work)
     return work
 

@@ -18,7 +18,7 @@ from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
@@ -123,6 +123,7 @@ def test_an_exposure_goes_from_one_bucket_to_published_in_another(backbone, tmp_
     apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, [unit])], {})
     register_units(backbone, [unit])
     assert publish_units(backbone, [unit], "usdf")["published"] == 1
+    read_again(backbone, [unit])
     assert release_units(backbone, [unit])["released"] == 1
     assert list(backbone.source.list_files("LSSTCam/")) == []
     assert backbone.ledger.deliveries([unit])[unit, "usdf"].state is State.PUBLISHED

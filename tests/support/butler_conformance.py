@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from astropy.time import Time
 from click.testing import CliRunner
+from lsst.daf.butler import CollectionType
 from lsst.daf.butler.cli.butler import cli
 from lsst.daf.butler.datastores.fileDatastore import FileDatastore
 from lsst.daf.butler.direct_butler import DirectButler
@@ -46,6 +47,37 @@ class RepositoryConformance:
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> IngestCalls:
         """Count ingest calls from here on."""
         return IngestCalls(monkeypatch)
+
+    def test_a_suspended_unit_is_not_served_and_keeps_its_tags_until_it_is_served_again(
+        self, site: Site
+    ) -> None:
+        bundle, other = site.maker.make(1), site.maker.make(2)
+        assert site.repository.ingest([bundle, other]) == {}
+        unit = str(bundle.manifest.unit)
+        ids = [entry.ref["id"] for entry in bundle.manifest.images if entry.ref]
+        with site.butler(writeable=True) as butler:
+            butler.collections.register("u/me/kept", CollectionType.TAGGED)
+            butler.registry.associate("u/me/kept", [butler.get_dataset(ids[0])])
+        for _ in range(2):
+            site.repository.suspend([bundle.manifest])
+            assert site.repository.find_ingested([bundle.manifest, other.manifest]) == {
+                str(other.manifest.unit)
+            }
+        with site.butler() as butler:
+            ref = butler.get_dataset(ids[0])
+            assert not butler.stored(ref)
+            with pytest.raises(FileNotFoundError):
+                butler.get(ref)
+        assert site.repository.memberships([bundle.manifest, other.manifest]) == {
+            unit: {"u/me/kept"}
+        }
+        assert (site.maker.folder / bundle.url.partition(f"{site.maker.folder}/")[2]).exists()
+        assert site.repository.ingest([bundle]) == {}
+        assert unit in site.repository.find_ingested([bundle.manifest])
+        assert site.count(1) == len(ids)
+        with site.butler() as butler:
+            butler.get(butler.get_dataset(ids[0]))
+        assert site.repository.memberships([bundle.manifest]) == {unit: {"u/me/kept"}}
 
     def test_an_ingested_image_reads_back_pixel_for_pixel(self, site: Site) -> None:
         bundle = site.maker.make(1)

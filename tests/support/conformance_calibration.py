@@ -9,6 +9,8 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +204,102 @@ class CalibrationConformance:
         looks = log.read_text().split()
         assert all("," not in look for look in looks), looks
         assert {look.rpartition("/")[2] for look in looks} == {"1", "2"}
+
+    def test_a_user_who_gets_detector_after_detector_finds_one_set_and_never_none(
+        self, new_site: NewSite, tmp_path: Path
+    ) -> None:
+        """What one `get` sees is whole; a set is what has one RUN, and who wants one compares that."""
+        site = new_site()
+        site.repository.ingest([site.maker.make(5)])
+        sets = [make_parcel(site, n, BEGIN + dt.timedelta(hours=n)) for n in (1, 2, 3, 4)]
+        site.repository.ingest_parcels(sets[:1])
+        with _reader(site, tmp_path / "read") as passes:
+            for one in sets[1:]:
+                assert site.repository.ingest_parcels([one]) == {}
+                passes(1)
+            for one in sets[:0:-1]:  # rolled back, the last one first
+                ids = [file.refs[0]["id"] for file in one.parcel.files]
+                assert site.repository.decertify(COLLECTION, ids) == 4
+                passes(1)
+            looks = passes(2)
+        assert {look for look in looks if look not in {"1", "2", "3", "4"}} <= {"again"}
+        assert looks[-1] == "1"
+        assert {"1", "4"} <= set(looks)
+
+    def test_that_look_is_red_when_a_set_is_replaced_in_steps(
+        self, new_site: NewSite, tmp_path: Path
+    ) -> None:
+        from lsst.daf.butler import Timespan
+
+        site = new_site()
+        site.repository.ingest([site.maker.make(5)])
+        site.repository.ingest_parcels([make_parcel(site, 1)])
+        with (
+            _reader(site, tmp_path / "read") as passes,
+            Butler.from_config(str(site.root), writeable=True) as butler,
+        ):
+            passes(1)
+            refs = butler.registry.queryDatasets("flat", collections=COLLECTION).expanded()
+            refs = sorted(refs, key=lambda ref: ref.dataId["detector"])
+            butler.registry.decertify(COLLECTION, "flat", Timespan(None, None))
+            assert "none" in passes(2)
+            butler.registry.certify(COLLECTION, refs[:2], Timespan(None, None))
+            assert "torn" in passes(4)[-2:]
+
+
+@contextmanager
+def _reader(site: Site, log: Path) -> Iterator[Callable[[int], list[str]]]:
+    """Have a user read in a process of its own; give what waits for more passes and lists all."""
+    reader = multiprocessing.get_context("spawn").Process(
+        target=_read, args=(str(site.root), log, site.maker.unit(5).obs_id.exposure_id, 4)
+    )
+
+    def looks() -> list[str]:
+        return log.read_text().split() if log.exists() else []
+
+    def more(number: int) -> list[str]:
+        before = len(looks())
+        # The pass that is under way may have begun before: it does not count.
+        _wait(lambda: len(looks()) > before + number or not reader.is_alive())
+        assert reader.is_alive()
+        return looks()
+
+    reader.start()
+    try:
+        yield more
+    finally:
+        reader.terminate()
+        reader.join()
+
+
+def _read(root: str, log: Path, exposure: int, detectors: int) -> None:
+    """Get the flat of each detector through the chain, again and again, and write which set it was.
+
+    The identity of the set is in the bytes. A pass in which it changed is to be made again. After each
+    pass the set is looked up in one query, too: that one is never torn.
+    """
+    from dbb.hooks.butler_calibration import read_validities
+    from dbb.model.calibration import in_force as valid
+
+    with log.open("a") as out, Butler.from_config(root, writeable=False) as butler:
+        while True:
+            found = set()
+            for detector in range(detectors):
+                try:
+                    image = butler.get(
+                        "flat", instrument="LSSTCam", detector=detector, exposure=exposure,
+                        collections=CHAIN,
+                    )  # fmt: skip
+                except LookupError:
+                    found.add("none")
+                else:
+                    found.add(str(int(image[0].header["OBSID"].rpartition("_")[2])))
+            out.write((min(found) if len(found) == 1 or "none" in found else "again") + "\n")
+            whole = list(valid(read_validities(butler, COLLECTION), "2026-11-21T12:00:00"))
+            runs = {butler.get_dataset(uuid.UUID(each.dataset_id)).run for each in whole}
+            if len(runs) != 1 or len(whole) != detectors:
+                out.write("torn\n")
+            out.flush()
 
 
 def _observe(root: str, log: Path, detectors: int) -> None:

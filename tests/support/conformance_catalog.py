@@ -284,6 +284,38 @@ class CatalogConformance:
         assert _content(place, bundle) == good
         wait_for(bench, rules[entry.dataset], RuleState.OK)
 
+    def test_a_retired_replica_goes_and_one_that_a_rule_wants_stays(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        lay_down(entry, bench.store(bench.third))
+        bench.catalog.register([entry], bench.archive)
+        bench.catalog.register([entry], bench.third)
+        rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))
+        wait_for(bench, rules[entry.dataset], RuleState.OK)
+        dids = files_of(entry)
+        for rse in (bench.third, bench.receiver):
+            for _ in range(2):  # again is no error
+                bench.catalog.retire(dids, rse)
+        for _ in range(CYCLES):
+            if not any(bench.third in places for places in bench.catalog.replicas(dids).values()):
+                break
+            bench.cycle()
+        kept = {frozenset(places) for places in bench.catalog.replicas(dids).values()}
+        assert kept == {frozenset({bench.archive, bench.receiver})}
+
+    def test_a_replica_that_is_right_after_all_is_available_again(
+        self, bench: CatalogBench, entry: CatalogEntry
+    ) -> None:
+        lay_down(entry, bench.store(bench.archive))
+        bench.catalog.register([entry], bench.archive)
+        bundle, _ = files_of(entry)
+        bench.catalog.declare_bad([bundle], bench.archive, "digest-mismatch")
+        assert bench.catalog.replicas([bundle])[bundle] == {}
+        bench.catalog.register([entry], bench.archive)
+        bench.catalog.declare_good([bundle], bench.archive)
+        assert set(bench.catalog.replicas([bundle])[bundle]) == {bench.archive}
+
     def test_a_rule_that_waits_says_so(self, bench: CatalogBench, entry: CatalogEntry) -> None:
         bench.catalog.register([entry], bench.archive)
         rules = bench.catalog.ensure_rules([entry.dataset], RuleWish(bench.receiver, ACTIVITY))

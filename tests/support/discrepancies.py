@@ -271,8 +271,9 @@ def _published(world: World, backbone: Backbone, _units: list[str]) -> None:
 
 
 def _done(_world: World, backbone: Backbone, units: list[str]) -> None:
-    from dbb.flows.releasing import release_units
+    from dbb.flows.releasing import read_again, release_units
 
+    read_again(backbone, units)
     release_units(backbone, units)
 
 
@@ -495,25 +496,29 @@ CASES = (
 )
 
 _ACTIONS = {
-    Remedy.FETCH: "Declare the copy bad to Rucio, which brings it anew from a verified one; "
-    "`dbb verify --record` does so.",
-    Remedy.REGISTER: "Register the files at this RSE again.",
-    Remedy.ASK: "Open the delivery and make the rule that the policy means.",
-    Remedy.END_RULE: "End the rule; Rucio deletes its copy.",
-    Remedy.TAKE_AWAY: "Take the copy away, once enough verified ones are elsewhere.",
-    Remedy.QUARANTINE: "Set the file aside; a person looks.",
-    Remedy.INGEST: "Withdraw what is there of the unit and ingest it from its bundle.",
-    Remedy.WITHDRAW: "Take the datasets out of Butler; files stay.",
-    Remedy.DELIVER: "Run the DAG that publishes at this endpoint.",
-    Remedy.RELEASE: "Run `raw_transfer` for the night: what was archived is released, other bytes are "
+    Remedy.FETCH: "`repair` reads the copy and those elsewhere, takes bad ones out of use and declares them to "
+    "Rucio, which brings them anew from a verified one. With no good copy anywhere the datasets leave Butler, "
+    "and the unit is reported as lost, by name.",
+    Remedy.REGISTER: "`repair` reads the copy; if it is right, its files are registered at this RSE again.",
+    Remedy.ASK: "`repair` opens the delivery and makes the rule that the policy means.",
+    Remedy.END_RULE: "`repair` ends the rule if enough copies are published elsewhere; Rucio deletes its copy.",
+    Remedy.TAKE_AWAY: "If enough copies are published elsewhere, `repair` has Rucio delete the replica; files that "
+    "Rucio does not know of are set aside, each with a row in quarantine.",
+    Remedy.QUARANTINE: "`repair` moves the file to `quarantine/` of its store, with a row; a person looks.",
+    Remedy.INGEST: "`repair` reads the copy; if it is right, what Butler has of the unit is withdrawn and ingested "
+    "from the unit's own file.",
+    Remedy.WITHDRAW: "`repair` takes the datasets out of Butler; files stay.",
+    Remedy.DELIVER: "`repair` publishes it, as the endpoint's DAG would have.",
+    Remedy.RELEASE: "`repair` looks at the night's arrivals again: what was archived is released, other bytes are "
     "set aside.",
-    Remedy.PERSON: "A person decides.",
+    Remedy.PERSON: "A person decides; `dbb repair plan` names it.",
 }
 
 _HEAD = """# What a reconciliation finds
 
 `dbb audit` and the DAG `reconcile` compare four records of every past night: the stores, Rucio, the Butler
-repositories and the ledger. They **report and never act**. What one scan sees is *suspected*; a second one, at
+repositories and the ledger. They **report and never act**: the DAG `repair` acts, on what is confirmed and still seen
+([why so](../adr/0014-repair-acts-on-what-three-scans-saw.md)). What one scan sees is *suspected*; a second one, at
 least ten minutes later, makes it *confirmed*; the first that no longer sees it makes it *closed*. What moved
 between the ledger's two readings, or within 15 minutes before the first, is not judged. Tonight is never compared.
 Sizes are compared here, bytes are not: `dbb verify` reads them. Objects of the Large File Annex lie under their own

@@ -154,6 +154,34 @@ class MemoryCatalog:
                 if rule.rse == rse and did in self.datasets[rule.dataset].files:
                     rule.status = RuleStatus(RuleState.WAITING, reason)
 
+    def declare_good(self, dids: Sequence[Did], rse: str) -> None:
+        """Have replicas available again."""
+        for did in dids:
+            self.files[did].rses.add(rse)
+
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Delete replicas that no rule wants."""
+        wanted = {
+            did
+            for rule in self._rules.values()
+            if rule.rse == rse
+            for did in self.datasets[rule.dataset].files
+        }
+        for did in dids:
+            if did not in wanted and did in self.files:
+                self.files[did].rses.discard(rse)
+                self.stores[rse].delete([_path(did)])
+
+    def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
+        """Forget a dataset with its files, and their replicas at an RSE."""
+        self.datasets.pop(dataset, None)
+        for did in files:
+            known = self.files.get(did)
+            if known is not None:
+                known.rses.discard(rse)
+                if not known.rses:
+                    del self.files[did]
+
     # What follows is for tests: no flow sees it.
 
     def run_daemons(self, fails: Callable[[Did], str] = lambda _: "") -> None:

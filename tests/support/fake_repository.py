@@ -37,6 +37,8 @@ class MemoryRepository:
         """What a reader sees: by dataset id, the URL of its bundle and the member's name."""
         self.ranges: dict[str, list[Validity]] = {}
         self.chains: dict[str, list[str]] = {}
+        self.tags: dict[str, set[str]] = {}
+        """Dataset ids by TAGGED collection; tests fill it."""
 
     def ingest(self, bundles: Sequence[LandedBundle]) -> dict[str, Exception]:
         """Insert every bundle whole; give the error of each that is refused, by unit."""
@@ -137,6 +139,25 @@ class MemoryRepository:
         for document in documents:
             for key in _dataset_ids(document):
                 self.datasets.pop(key, None)
+
+    def suspend(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Serve the datasets of units no more."""
+        self.withdraw(documents)
+
+    def memberships(self, documents: Sequence[Manifest | Parcel]) -> dict[str, frozenset[str]]:
+        """Name the tags and validity ranges that datasets of units are in."""
+        found = {}
+        for document in documents:
+            keys = set(_dataset_ids(document))
+            names = {name for name, members in self.tags.items() if keys & members}
+            names |= {
+                name
+                for name, ranges in self.ranges.items()
+                if any(each.dataset_id in keys for each in ranges)
+            }
+            if names:
+                found[str(document.unit)] = frozenset(names)
+        return found
 
     def _why_not(self, bundle: LandedBundle) -> str:
         """Find what is wrong with a bundle; a wrong one changes nothing."""

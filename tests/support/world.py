@@ -12,7 +12,7 @@ from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger, open_engine
@@ -157,5 +157,6 @@ def run_night(
     for endpoint in world.policy.receivers:
         world.catalog.run_daemons()
         publish_units(backbone, look_for_copies(backbone, endpoint).work, endpoint)
+    read_again(backbone, arrivals.work)
     release_units(backbone, arrivals.work)
     return arrivals

@@ -20,7 +20,7 @@ from sandbox.private_file import write_private
 from sandbox.rucio.setting import RucioSetting
 
 # Rucio checks the values of `datatype` against a declared list, unlike those of its other keys.
-DATATYPES = ("raw", "product", "file", "lfa")
+DATATYPES = ("raw", "product", "file", "lfa", "level1")
 
 
 def create_database(database_url: str) -> bool:

@@ -3,6 +3,6 @@
 update delivery
 set state = :new_state, since_at = :at, version = version + 1, reason = :reason,
     verified_at = case when :new_state = 'verified' then :at else verified_at end,
-    waits_for = '', stuck_at = null
+    waits_for = '', stuck_at = null, read_again_at = null
 where unit in :units and endpoint = :endpoint and state = :old_state
 returning unit, version

@@ -20,7 +20,7 @@ from dbb.model.parcel import Parcel, ParcelName
 from dbb.ports import READ_BYTES, Store, UnitRow
 
 HELP = "Send a batch of products or permanent files; list batches; export one."
-KINDS = [str(kind) for kind in (Kind.PRODUCT, Kind.FILE)]
+KINDS = [str(kind) for kind in (Kind.PRODUCT, Kind.FILE, Kind.LEVEL1)]
 ACTIONS = {
     "send": "Lay a folder down at the archive, complete or not at all.",
     "list": "List the parcels of a kind.",

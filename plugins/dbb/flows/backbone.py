@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from dbb.model.calibration import GROUP_PATIENCE_S
 from dbb.model.endpoint import RawPolicy
 from dbb.model.instrument import Instrument
 from dbb.model.policy import PolicyBook
@@ -43,6 +44,8 @@ class Backbone:
         Reads what travels beside the files of a batch.
     store, repository
         Open the port of an endpoint, by its name.
+    group_patience_s
+        By instrument, how long after its last exposure a calibration sequence may be incomplete.
     """
 
     policy: RawPolicy
@@ -60,6 +63,7 @@ class Backbone:
     sidecars: ReadSidecars
     store: Callable[[str], Store]
     repository: Callable[[str], Repository]
+    group_patience_s: Callable[[str], float] = lambda _: GROUP_PATIENCE_S
 
     @property
     def source(self) -> Store:

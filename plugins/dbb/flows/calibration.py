@@ -31,6 +31,7 @@ from dbb.flows.refusing import refuse_unit
 from dbb.flows.registration import register_units
 from dbb.model import strict_json
 from dbb.model.calibration import (
+    SUPERSEDED,
     Attempt,
     AttemptState,
     CalibrationGroup,
@@ -144,7 +145,10 @@ def group_of(backbone: Backbone, name: str) -> CalibrationGroup:
 def _begin(
     backbone: Backbone, workshop: Workshop, group: CalibrationGroup, campaign: str
 ) -> Attempt:
-    """Take up the attempt with this payload that is not over, or begin one."""
+    """Take up the attempt with this payload that is not over, or begin one.
+
+    One that was begun with another payload is given up; what is filed goes its way.
+    """
     known = [
         each for each in backbone.calibrations.attempts(group.name) if each.campaign == campaign
     ]
@@ -153,6 +157,10 @@ def _begin(
         same = (each.payload, each.version, dict(each.parameters)) == mine
         if same and each.state in (AttemptState.BEGUN, AttemptState.FILED):
             return each
+    for each in known:
+        if each.state is AttemptState.BEGUN:
+            why = f"{workshop.payload.name} {workshop.payload.version} was chosen instead"
+            backbone.calibrations.refuse(each.unit, SUPERSEDED, why)
     number = len(known) + 1
     now = backbone.clock.now()
     attempt = Attempt(

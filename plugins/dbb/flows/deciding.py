@@ -53,7 +53,7 @@ def release_refusal(backbone: Backbone, refusal: Refusal, signature: Signature) 
 
     A file goes back under its name and is judged again by the next run. A unit that failed its
     expectations passes them by the operator's word; one refused elsewhere tries its step again.
-    An incomplete exposure is accepted as it is.
+    An incomplete exposure, or calibration group, is accepted as it is.
 
     Raises
     ------
@@ -65,6 +65,8 @@ def release_refusal(backbone: Backbone, refusal: Refusal, signature: Signature) 
         done = _put_back(backbone, refusal)
     elif refusal.code == "incomplete-exposure":
         done = "accepted without the missing detectors"
+    elif refusal.code == "incomplete-group":
+        done = "calibrations are made of the exposures that are there"
     elif refusal.code == "expectation-failed":
         backbone.ledger.set_gate({refusal.unit: True})
         done = _step_back(backbone, refusal, signature)
@@ -102,7 +104,7 @@ def _put_back(backbone: Backbone, refusal: Refusal) -> str:
         raise DecisionImpossible.for_refusal(
             refusal.refusal_id, f"its name is never used again ({error.message})"
         ) from None
-    store = backbone.source
+    store = backbone.store(refusal.endpoint)
     is_kept = store.stat(refusal.kept_as) is not None
     is_there = store.stat(name) is not None
     if is_kept and is_there:

@@ -11,7 +11,7 @@ import itertools
 
 from dbb.flows.arrivals import find_work
 from dbb.flows.backbone import Backbone
-from dbb.flows.releasing import find_releasable
+from dbb.flows.releasing import find_published
 from dbb.model.day_obs import DayObs
 
 OVERLAP = dt.timedelta(hours=1)
@@ -40,7 +40,8 @@ def find_news(backbone: Backbone) -> frozenset[str]:
     -------
     frozenset
         One text for each exposure at the source that has come to rest, with the number of its
-        files and the time of the newest; one for each exposure whose source copy may go.
+        files and the time of the newest; one for each exposure whose source copy may go
+        once the archive's was read again.
     """
     nights = current_nights(backbone)
     news = {text for night in nights for text in _exposures_at_rest(backbone, night)}
@@ -64,7 +65,7 @@ def _releasable(backbone: Backbone, night: DayObs) -> set[str]:
     return {
         f"{row.unit} may be released"
         for instrument in backbone.policy.instruments
-        for row in find_releasable(
+        for row in find_published(
             backbone,
             [row.unit for row in backbone.ledger.units_of_night(instrument, night.value)],
         )

@@ -71,6 +71,9 @@ class Journal(Protocol):
     def all(self) -> list[Served]:
         """Read everything."""
 
+    def forget(self, names: Sequence[str]) -> None:
+        """Forget images, by name at the source: they are not served any more."""
+
 
 class MergedDatasets(Protocol):
     """Keep what a cache served in the ledger's database."""

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from dbb.errors import Damaged
 from dbb.flows.backbone import Backbone
-from dbb.flows.registration import DAY_S
 from dbb.flows.wanting import traits_of
 from dbb.model.delivery import Delivery, State
 from dbb.model.endpoint import Endpoint, Role
@@ -119,8 +118,6 @@ def subscription_of(backbone: Backbone, policy: Policy) -> Subscription:
         "activity": policy.activity,
         "source_replica_expression": backbone.rses[policy.sources[0]],
     }
-    if policy.keep_days:
-        rule["lifetime"] = policy.keep_days * DAY_S
     comment = f"{what.kind} to {policy.receiver}, from {', then '.join(policy.sources)}"
     return Subscription(PREFIX + policy.name, matches, (rule,), comment)
 
@@ -260,6 +257,8 @@ class _Data:
         self._moves.setdefault((action, subject, detail), _Move(value)).add(row)
 
     def _see_to_wanted(self, row: UnitRow, policy: Policy, copy: Delivery | None) -> None:
+        if copy is not None and copy.is_expired:
+            return
         if copy is None or copy.state is State.RELEASED:
             self._add(row, "send", policy.receiver, f"policy {policy.name}")
         elif copy.state in _AWAITED and copy.rule_id:

@@ -99,8 +99,7 @@ def _give_back(
 
 def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[str]:
     cargoes = list(read_cargo(backbone, rows, endpoint, State.REGISTERED))
-    refused = _ingest_bundles(backbone, cargoes, endpoint)
-    refused |= _ingest_parcels(backbone, cargoes, endpoint)
+    refused = ingest_cargoes(backbone, cargoes, endpoint)
     for row in rows:
         if row.unit in refused:
             error = refused[row.unit]
@@ -123,6 +122,14 @@ def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[s
         "action=publish endpoint=%s published=%d refused=%d", endpoint, len(published), len(refused)
     )
     return published
+
+
+def ingest_cargoes(
+    backbone: Backbone, cargoes: Sequence[Cargo], endpoint: str
+) -> dict[str, Exception]:
+    """Have Butler serve units from their files; give the error of each that it refuses, by unit."""
+    refused = _ingest_bundles(backbone, cargoes, endpoint)
+    return refused | _ingest_parcels(backbone, cargoes, endpoint)
 
 
 def _ingest_bundles(

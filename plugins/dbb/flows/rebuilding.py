@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +61,9 @@ class Rebuilt:
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
-def rebuild_ledger(backbone: Backbone, endpoints: Sequence[str]) -> Rebuilt:
+def rebuild_ledger(
+    backbone: Backbone, endpoints: Sequence[str], first_day: int = 0, last_day: int = 99991231
+) -> Rebuilt:
     """Bring units that the ledger does not know back from the stores of endpoints; the known stay as they are.
 
     A run that is killed is simply run again.
@@ -71,12 +74,15 @@ def rebuild_ledger(backbone: Backbone, endpoints: Sequence[str]) -> Rebuilt:
         The ports.
     endpoints
         Where to look, the archive first.
+    first_day, last_day
+        The nights that are looked at; all where they are left out.
     """
     rebuilt = Rebuilt()
     seen: set[str] = set()
+    days = (first_day, last_day)
     for endpoint in endpoints:
         for kind in Kind:
-            for name, document in _documents(backbone, endpoint, kind, rebuilt):
+            for name, document in _documents(backbone, endpoint, kind, rebuilt, days):
                 unit = str(document.unit)
                 seen.add(unit)
                 try:
@@ -98,13 +104,13 @@ def rebuild_ledger(backbone: Backbone, endpoints: Sequence[str]) -> Rebuilt:
 
 
 def _documents(
-    backbone: Backbone, endpoint: str, kind: Kind, rebuilt: Rebuilt
+    backbone: Backbone, endpoint: str, kind: Kind, rebuilt: Rebuilt, days: tuple[int, int]
 ) -> Iterator[tuple[str, Manifest | Parcel]]:
     is_raw = kind is Kind.RAW
     ending = ".manifest.json" if is_raw else ".parcel.json"
     store = backbone.store(endpoint)
     for file in store.list_files(f"{kind.scope}/"):
-        if not file.name.endswith(ending):
+        if not file.name.endswith(ending) or not is_of_days(file.name, days):
             continue
         limit = raw.MAX_BYTES if is_raw else parcels.MAX_BYTES
         try:
@@ -115,6 +121,12 @@ def _documents(
             rebuilt.unreadable[f"{endpoint}:{file.name}"] = str(error)
         else:
             yield file.name, document
+
+
+def is_of_days(name: str, days: tuple[int, int]) -> bool:
+    """Say whether a stored file is of some nights, or of none that its name tells."""
+    found = re.search(r"/(\d{8})/", name)
+    return found is None or days[0] <= int(found[1]) <= days[1]
 
 
 def _take(backbone: Backbone, document: Manifest | Parcel, endpoint: str, rebuilt: Rebuilt) -> None:

@@ -25,7 +25,9 @@ def judge_butler(night: Night, endpoint: str, look: ButlerLook, scan: Scan) -> N
         is_there = there is not None or unit in look.moved
         _judge(night, endpoint, unit, scan, _Found(is_whole, is_there, look, claim))
     for unit, (wanted, places) in look.parcels.items():
-        _judge(night, endpoint, unit, scan, _Found(wanted == places, bool(places), look, None))
+        _judge(
+            night, endpoint, unit, scan, _Found(wanted == places, any(places.values()), look, None)
+        )
     for unit, row in night.sealed.items():
         should_have = night.should_have(night.delivery(unit, endpoint))
         if row.kind == Kind.RAW or not should_have or not night.is_quiet(unit, endpoint):

@@ -41,9 +41,13 @@ class _Looks:
 
 
 def reconcile_night(
-    sources: Sources, day_obs: DayObs, endpoints: Sequence[str] | None = None
+    sources: Sources,
+    day_obs: DayObs,
+    endpoints: Sequence[str] | None = None,
+    *,
+    record: bool = True,
 ) -> list[Scan]:
-    """Compare a night at some endpoints, or at all; record what was found.
+    """Compare a night at some endpoints, or at all; record what was found, unless told not to.
 
     Raises
     ------
@@ -68,7 +72,8 @@ def reconcile_night(
             _judge(night, place, looks, scan)
         except Transient as error:  # a manifest that was needed; what was not judged closes nothing
             scan.silent.append(error)
-        sources.findings.record(scan)
+        if record:
+            sources.findings.record(scan)
         log.info(
             "action=reconcile day_obs=%s endpoint=%s units=%d sightings=%d unsettled=%d silent=%d",
             day_obs, place, scan.units, len(scan.sightings), len(scan.unsettled), len(scan.silent),

@@ -14,19 +14,26 @@ from dbb.ports import StoredFile
 log = logging.getLogger(__name__)
 
 QUARANTINE_FOLDER = "quarantine"
-"""Folder of the source's store where refused files are kept."""
+"""Folder of a store where refused files are kept."""
 
 
 def refuse_file(
-    backbone: Backbone, unit: str, day_obs: int, file: StoredFile, error: DbbError
+    backbone: Backbone,
+    unit: str,
+    day_obs: int,
+    file: StoredFile,
+    error: DbbError,
+    endpoint: str = "",
 ) -> Refusal:
-    """Set a file of the source aside and record why.
+    """Set a file of the source, or of another endpoint, aside and record why.
 
     The row is written first: a file that lies in quarantine has a row, whenever we are killed. The
     same file at the same time is one row, however often it is refused.
     """
+    place = endpoint or backbone.policy.source
     stamp = f"{file.modified_at.isoformat()}\0{file.size_bytes}"
-    key = hashlib.sha256(f"{file.name}\0{stamp}\0{error.code}".encode("utf-8", "surrogateescape"))
+    words = "\0".join(filter(None, (file.name, stamp, error.code, endpoint)))
+    key = hashlib.sha256(words.encode("utf-8", "surrogateescape"))
     refusal_id = key.hexdigest()[:12]
     leaf = file.name.rsplit("/", 1)[-1].encode("ascii", "replace").decode().replace("?", "_")
     leaf = "".join(char if char.isalnum() or char in "._+-" else "_" for char in leaf)[-100:]
@@ -35,7 +42,7 @@ def refuse_file(
         refusal_id=refusal_id,
         unit=unit,
         day_obs=day_obs,
-        endpoint=backbone.policy.source,
+        endpoint=place,
         name=file.name.encode("utf-8", "backslashreplace").decode(),
         kept_as=kept_as,
         code=error.code,
@@ -45,7 +52,7 @@ def refuse_file(
     )
     backbone.ledger.refuse([refusal])
     try:
-        backbone.source.move(file.name, kept_as)
+        backbone.store(place).move(file.name, kept_as)
     except MissingCopy:
         log.info("action=refuse name=%a reason=gone-meanwhile", file.name)
     log.warning("action=refuse unit=%s name=%a code=%s", unit, file.name, error.code)

@@ -17,7 +17,6 @@ from dbb.ports import CatalogEntry, RuleWish, UnitRow
 log = logging.getLogger(__name__)
 
 _DONE = (State.REGISTERED, State.PUBLISHED)
-DAY_S = 86_400
 
 
 def register_units(backbone: Backbone, units: Sequence[str]) -> dict[str, int]:
@@ -56,7 +55,7 @@ def _register(
 ) -> set[str]:
     archive = backbone.policy.archive
     entries = {
-        cargo.row.unit: _entry(backbone, cargo, traits[cargo.row.unit])
+        cargo.row.unit: entry_of(backbone, cargo, traits[cargo.row.unit])
         for cargo in read_cargo(backbone, rows.values(), archive, State.VERIFIED)
     }
     rse = backbone.rses[archive]
@@ -69,7 +68,8 @@ def _register(
     )
 
 
-def _entry(backbone: Backbone, cargo: Cargo, traits: Traits) -> CatalogEntry:
+def entry_of(backbone: Backbone, cargo: Cargo, traits: Traits) -> CatalogEntry:
+    """Say what Rucio shall know of a unit."""
     return CatalogEntry(
         dataset=dataset_did(cargo.row),
         files=cargo.files,
@@ -144,10 +144,13 @@ def ask_for_copies(backbone: Backbone, units: Sequence[str], endpoint: str) -> i
 
 
 def wish_of(backbone: Backbone, policy: Policy) -> RuleWish:
-    """Say which rule a policy means; copies come from its first source only."""
+    """Say which rule a policy means; copies come from its first source only.
+
+    The rule has no end of its own: Rucio would delete files that Butler still serves. Expiry ends it, after
+    the datasets are out of the registry.
+    """
     return RuleWish(
         rse=backbone.rses[policy.receiver],
         activity=policy.activity,
         source_rse=backbone.rses[policy.sources[0]],
-        lifetime_s=policy.keep_days * DAY_S,
     )

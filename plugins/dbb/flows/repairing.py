@@ -13,15 +13,24 @@ Plan, look, apply: `plan_repairs` reads and changes nothing; `apply_repairs` doe
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dbb.errors import CopiesLost, Damaged, PlanRefused, Transient
+from dbb.digests import digest_stream
+from dbb.errors import BrokenContract, CopiesLost, Damaged, PlanRefused, Transient
 from dbb.flows.backbone import Backbone
-from dbb.flows.cargo import Cargo, dataset_did, read_document, verify_cargo
+from dbb.flows.cargo import (
+    Cargo,
+    dataset_did,
+    manifest_did,
+    read_document,
+    stored_name,
+    verify_cargo,
+)
 from dbb.flows.copies import ask_locks
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
@@ -147,6 +156,9 @@ def _judge(
         return _Case(
             row, HOLD, "", "a place that may have it does not answer or is not settled yet"
         )
+    if agreeing := _agreeing(backbone, row, [policy.archive, *read]):
+        why = f"{' and '.join(agreeing)} agree with each other and not with the ledger: a person decides"
+        return _Case(row, HOLD, "", why)
     told = ", ".join(read) or "no other endpoint"
     return _Case(row, LOSE, "", f"no good copy is left: read were {policy.archive} and {told}")
 
@@ -160,6 +172,26 @@ def _is_right(backbone: Backbone, row: UnitRow, endpoint: str) -> bool:
     return True
 
 
+def _agreeing(backbone: Backbone, row: UnitRow, places: Sequence[str]) -> list[str]:
+    """Name places whose copies are whole by one manifest that is not the ledger's.
+
+    Rot does not strike two places alike: then it is the ledger's own row that is in doubt.
+    """
+    found: dict[str, list[str]] = {}
+    for place in places:
+        try:
+            with backbone.store(place).open(stored_name(manifest_did(row)), cold=True) as stream:
+                sha256 = digest_stream(stream).sha256
+            other = dataclasses.replace(row, manifest_sha256=sha256)
+            verify_cargo(backbone, other, place)
+        except (Damaged, BrokenContract, Transient):
+            continue
+        if sha256 != row.manifest_sha256:
+            found.setdefault(sha256, []).append(place)
+    largest = max(found.values(), key=len, default=[])
+    return largest if len(largest) > 1 else []
+
+
 def _state(known: Mapping[tuple[str, str], Delivery], unit: str, place: str) -> State | None:
     delivery = known.get((unit, place))
     return None if delivery is None else delivery.state
@@ -167,9 +199,14 @@ def _state(known: Mapping[tuple[str, str], Delivery], unit: str, place: str) -> 
 
 def is_large(backbone: Backbone, plan: Plan) -> bool:
     """Say whether a plan repairs so much that a person must look at it first."""
-    units = sum(line.units for line in plan.of(RESTORE, LOSE))
-    there, _ = backbone.ledger.count_published(backbone.policy.archive)
+    ((archive, units),) = count_repairs(backbone, plan).items()
+    there, _ = backbone.ledger.count_published(archive)
     return units > max(BRAKE_UNITS, BRAKE_SHARE * (there + units))
+
+
+def count_repairs(backbone: Backbone, plan: Plan) -> dict[str, int]:
+    """Count the units at the archive whose bytes a plan replaces or gives up."""
+    return {backbone.policy.archive: sum(line.units for line in plan.of(RESTORE, LOSE))}
 
 
 def apply_repairs(
@@ -191,18 +228,24 @@ def apply_repairs(
     if len(sha256) < 12 or not plan.sha256.startswith(sha256):
         raise PlanRefused.for_stale(sha256, plan.sha256)
     if not accept_large and is_large(backbone, plan):
-        units = sum(line.units for line in plan.of(RESTORE, LOSE))
-        there, _ = backbone.ledger.count_published(backbone.policy.archive)
-        raise PlanRefused.for_too_much(backbone.policy.archive, units, there + units)
-    known = backbone.ledger.units([name for line in plan.lines for name in line.names])
+        ((archive, units),) = count_repairs(backbone, plan).items()
+        there, _ = backbone.ledger.count_published(archive)
+        raise PlanRefused.for_too_much(archive, units, there + units)
+    carry_out(backbone, plan)
+    return plan
+
+
+def carry_out(backbone: Backbone, plan: Plan) -> None:
+    """Do the lines of a plan that are repairs; others are somebody else's."""
     does = {TRUST: _trust, LAND: _land, RESTORE: _restore, HOLD: _hold, LOSE: _lose}
-    for line in plan.lines:
+    lines = plan.of(*does)
+    known = backbone.ledger.units([name for line in lines for name in line.names])
+    for line in lines:
         does[line.action](backbone, [known[name] for name in line.names], line)
         log.info(
             "action=repair what=%r endpoint=%s units=%d reason=%s",
             line.action, line.subject, line.units, line.detail,
         )  # fmt: skip
-    return plan
 
 
 def _trust(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
@@ -228,9 +271,15 @@ def _hold(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
 
 
 def _restore(backbone: Backbone, rows: Iterable[UnitRow], line: Line) -> None:
-    """Have Rucio bring the bad files back: first a rule that wants them here, then the truth about them."""
-    archive, source = backbone.policy.archive, str(line.value)
-    rows = list(rows)
+    restore_copies(backbone, list(rows), str(line.value))
+
+
+def restore_copies(backbone: Backbone, rows: Sequence[UnitRow], source: str) -> None:
+    """Have Rucio bring the archive's bad files back from an endpoint.
+
+    First a rule that wants them here, then the truth about them.
+    """
+    archive = backbone.policy.archive
     datasets = {row.unit: dataset_did(row) for row in rows}
     wish = RuleWish(backbone.rses[archive], ACTIVITY, source_rse=backbone.rses[source])
     rules = backbone.catalog.ensure_rules(list(datasets.values()), wish)

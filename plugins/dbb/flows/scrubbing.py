@@ -1,6 +1,7 @@
 """Reading every copy again, for ever: rot that no listing shows is found within a period.
 
-The oldest reading is next. How old the readings are is in the ledger, with each delivery: what is covered
+First comes what the source waits for: it lets go of nothing before the archive's copy was read a second
+time. Then the oldest reading is next. How old the readings are is in the ledger, with each delivery: what is covered
 is a query and no promise. A run reads what its share of the time asks for, and makes way for the night.
 """
 
@@ -34,6 +35,9 @@ class Readings(Protocol):
 
     def oldest(self, endpoint: str, before: dt.datetime, most: int) -> list[UnitRow]:
         """Read the published copies whose last reading is oldest, and before a time."""
+
+    def waiting(self, endpoint: str, source: str, after: dt.timedelta) -> list[UnitRow]:
+        """Read the copies that the source waits for: published, and not read again so long after."""
 
     def note_read(self, units: Sequence[str], endpoint: str) -> None:
         """Record that published copies were read again and are right."""
@@ -176,6 +180,8 @@ class _Reader:
         now = self.backbone.clock.now()
         rate = needed_rate(self.readings.ages(self.endpoint), period, now)
         budget, until = rate * share.total_seconds(), now + share
+        if self.endpoint == self.backbone.policy.archive and (why := self._read_waiting(until)):
+            return why
         while rows := self.readings.oldest(self.endpoint, now, UNITS_AT_ONCE):
             for row in rows:
                 if self.run.copies and self.run.size_bytes >= budget:
@@ -186,6 +192,21 @@ class _Reader:
                     return "night"
                 self._reread(row)
         return "all read"
+
+    def _read_waiting(self, until: dt.datetime) -> str:
+        """Read what the source waits for; give the reason to stop, if there is one.
+
+        It counts in the run's share, so that little else is read in an hour with much of it.
+        """
+        policy = self.backbone.policy
+        after = dt.timedelta(seconds=policy.second_reading_after_s)
+        for row in self.readings.waiting(self.endpoint, policy.source, after):
+            if self.backbone.clock.now() >= until:
+                return "time"
+            if self._is_night_at_work():
+                return "night"
+            self._reread(row)
+        return ""
 
     def _is_night_at_work(self) -> bool:
         since = self.backbone.clock.now() - PUBLISHING

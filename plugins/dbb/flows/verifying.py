@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbb.errors import BadManifest, Damaged, DbbError, MissingCopy
+from dbb.errors import BadManifest, BrokenContract, Damaged, DbbError, MissingCopy, Transient
 from dbb.flows.backbone import Backbone
-from dbb.flows.cargo import declare_copy_bad, verify_cargo
+from dbb.flows.cargo import declare_copy_bad, read_document, verify_cargo
 from dbb.flows.refusing import refuse_unit
 from dbb.model.delivery import Delivery, State
 from dbb.ports import UnitRow
@@ -88,8 +88,28 @@ def _read(backbone: Backbone, row: UnitRow, endpoint: str) -> DbbError | None:
     return None
 
 
+def stop_serving(backbone: Backbone, row: UnitRow, endpoint: str) -> None:
+    """Have an endpoint's Butler serve a unit no more.
+
+    A Butler that does not answer keeps nobody from recording the damage: the reconciler tells of what is
+    served and not published.
+    """
+    for place in dict.fromkeys((endpoint, backbone.policy.archive)):
+        try:
+            document = read_document(backbone, row, place)
+            backbone.repository(endpoint).suspend([document])
+        except (Damaged, BrokenContract):
+            continue  # its manifest may be what is damaged
+        except Transient as error:
+            log.warning("action=suspend unit=%s endpoint=%s reason=%s", row.unit, endpoint, error)
+        return
+
+
 def _record(backbone: Backbone, row: UnitRow, delivery: Delivery, error: DbbError) -> None:
-    """Take a bad copy out of use; at a receiver, have Rucio fetch it anew.
+    """Take a bad copy out of use: Butler serves it no more; at a receiver, Rucio fetches it anew.
+
+    The file stays as evidence. Butler's registry goes on knowing the datasets, so that tags and validity
+    ranges hold when the copy is right again and published.
 
     The archive's own copy is not declared: it is Rucio's source for all others, and what restores
     it is a person's decision.
@@ -99,6 +119,8 @@ def _record(backbone: Backbone, row: UnitRow, delivery: Delivery, error: DbbErro
         return
     endpoint = delivery.endpoint
     refuse_unit(backbone, row.unit, row.day_obs, endpoint, error)
+    if delivery.state is State.PUBLISHED:
+        stop_serving(backbone, row, endpoint)
     if endpoint != backbone.policy.archive:
         declare_copy_bad(backbone, row, endpoint, error)
     backbone.ledger.advance([row.unit], endpoint, delivery.state, new, error.message)

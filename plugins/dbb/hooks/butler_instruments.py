@@ -7,7 +7,7 @@ from lsst.pipe.base import Instrument
 
 from dbb.hooks.butler_formatter import FitsFileFormatter
 from dbb.hooks.butler_setup import register_instrument
-from dbb.hooks.instruments import load_instrument
+from dbb.hooks.instruments import CANARY, load_instrument
 
 
 class _DescribedInstrument(Instrument):  # type: ignore[misc] # untyped for mypy
@@ -48,3 +48,13 @@ class LsstComCam(_DescribedInstrument):
     """The commissioning camera."""
 
     instrument_name = "LSSTComCam"
+
+
+class Canary(_DescribedInstrument):
+    """The camera of the canary, which is described apart from those that observe."""
+
+    instrument_name = "DBBCanary"
+
+    def register(self, registry: Registry, *, update: bool = False) -> None:
+        """Insert the instrument's dimension records."""
+        register_instrument(registry, load_instrument(self.instrument_name, CANARY), update=update)

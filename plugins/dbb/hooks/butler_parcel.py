@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -184,15 +185,53 @@ def _is_there(butler: Butler, landed: LandedParcel) -> bool:
 
 def withdraw(butler: Butler, documents: Sequence[Manifest | Parcel]) -> None:
     """Take the datasets of units out of the registry; the files stay where they are."""
-    refs = [
-        ref
-        for document in documents
-        for one in _ids(document)
-        if (ref := butler.get_dataset(one)) is not None
-    ]
+    refs = _refs(butler, documents)
     if refs:
         butler.pruneDatasets(refs, disassociate=True, unstore=True, purge=True)
     log.info("action=withdraw units=%d datasets=%d", len(documents), len(refs))
+
+
+def suspend(butler: Butler, documents: Sequence[Manifest | Parcel]) -> None:
+    """Take the datasets of units out of the datastore alone; the files stay, and so do tags."""
+    refs = _refs(butler, documents)
+    if refs:
+        butler.pruneDatasets(refs, disassociate=False, unstore=True, purge=False)
+    log.info("action=suspend units=%d datasets=%d", len(documents), len(refs))
+
+
+def memberships(
+    butler: Butler, documents: Sequence[Manifest | Parcel]
+) -> dict[str, frozenset[str]]:
+    """Name the TAGGED and CALIBRATION collections that datasets of units are in.
+
+    The members of such collections are read, not the units' datasets: where nothing is tagged it costs
+    one query.
+    """
+    kinds = {CollectionType.TAGGED, CollectionType.CALIBRATION}
+    infos = butler.collections.query_info("*", collection_types=kinds, include_summary=True)
+    if not infos:
+        return {}
+    unit_of = {one: _unit(document) for document in documents for one in _ids(document)}
+    types = {ref.datasetType.name for ref in _refs(butler, documents)}
+    found: dict[str, set[str]] = defaultdict(set)
+    for info in infos:
+        for name in sorted(types & set(info.dataset_types or ())):
+            for member in butler.registry.queryDatasetAssociations(
+                name, collections=[info.name], collectionTypes=kinds
+            ):
+                if member.ref.id in unit_of:
+                    found[unit_of[member.ref.id]].add(info.name)
+    return {unit: frozenset(names) for unit, names in found.items()}
+
+
+def _unit(document: Manifest | Parcel) -> str:
+    return str(document.unit)
+
+
+def _refs(butler: Butler, documents: Sequence[Manifest | Parcel]) -> list[DatasetRef]:
+    """Find the datasets of units that the registry knows, in as few questions as can be."""
+    wanted = [one for document in documents for one in _ids(document)]
+    return list(butler.get_many_datasets(wanted))
 
 
 def _ids(document: Manifest | Parcel) -> list[uuid.UUID]:

@@ -93,8 +93,22 @@ class ButlerRepository:
 
     def withdraw(self, documents: Sequence[Manifest | Parcel]) -> None:
         """Take the datasets of units out of the registry; the files stay where they are."""
-        with self._open(writeable=True) as butler:
-            butler_parcel.withdraw(butler, documents)
+        if documents:
+            with self._open(writeable=True) as butler:
+                butler_parcel.withdraw(butler, documents)
+
+    def suspend(self, documents: Sequence[Manifest | Parcel]) -> None:
+        """Take the datasets of units out of the datastore alone; they are served no more."""
+        if documents:
+            with self._open(writeable=True) as butler:
+                butler_parcel.suspend(butler, documents)
+
+    def memberships(self, documents: Sequence[Manifest | Parcel]) -> dict[str, frozenset[str]]:
+        """Name the TAGGED and CALIBRATION collections that datasets of units are in."""
+        if not documents:
+            return {}
+        with self._open(writeable=False) as butler:
+            return butler_parcel.memberships(butler, documents)
 
     def validities(self, collection: str) -> list[Validity]:
         """List the validity ranges of a CALIBRATION collection; none where there is no such one."""

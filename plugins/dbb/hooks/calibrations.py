@@ -81,6 +81,15 @@ class SqlCalibrations:
         rows = self._ledger.rows("calibration/attempts", group_name=group, unit=unit)
         return [_attempt(row) for row in rows]
 
+    def open_groups(self, since: int) -> list[CalibrationGroup]:
+        """Read the groups since a night of which no attempt is over, the first that ended first."""
+        return [_group(row) for row in self._ledger.rows("calibration/open_groups", since=since)]
+
+    def note_late(self, unit: str, reason: str) -> None:
+        """Put on an attempt's history that it is late, and with which step."""
+        with self._ledger.transaction() as connection:
+            self._tell(connection, unit, "late", reason)
+
     def file(self, unit: str, products: Sequence[ProductRow]) -> None:
         """Record an attempt's products, and that they are filed."""
         rows = [

@@ -14,6 +14,9 @@ from dbb.errors import PolicyUnreadable, UnknownInstrument
 from dbb.model.instrument import Detector, FocalPlane, Instrument
 
 FOLDER = Path(__file__).resolve().parents[3] / "include" / "instruments"
+CANARY = FOLDER.with_name("canary")
+"""The camera of the canary, which observes nothing."""
+
 PURPOSES = frozenset({"SCIENCE", "WAVEFRONT", "GUIDER"})
 LIGHT_PATH = "~"
 """What joins a filter and a grating, as Rubin writes it."""

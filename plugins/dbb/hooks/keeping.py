@@ -46,12 +46,20 @@ class SqlKeeping:
 
     def note_read(self, units: Sequence[str], endpoint: str) -> None:
         """Record that published copies were read again and are right."""
-        now = self._clock.now()
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("scrub/note_read"),
-                [{"unit": unit, "endpoint": endpoint, "at": now} for unit in units],
-            )
+        self._ledger.note_read(units, endpoint)
+
+    def waiting(self, endpoint: str, source: str, after: dt.timedelta) -> list[UnitRow]:
+        """Read the copies that the source waits for: published, and not read again so long after."""
+        before = self._clock.now() - after
+        rows = self._ledger.rows(
+            "scrub/waiting", endpoint=endpoint, source=source, before_at=before
+        )
+        return [
+            to_unit(row)
+            for row in rows
+            if row.read_again_at is None
+            or to_time(row.read_again_at) < to_time(row.since_at) + after
+        ]
 
     def in_work(self, endpoint: str, since: dt.datetime) -> int:
         """Count the deliveries on their way to publication that moved since a time."""

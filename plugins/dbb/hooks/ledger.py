@@ -245,6 +245,19 @@ class SqlLedger:
         self, units: Sequence[str], endpoint: str, old: State, new: State, reason: str
     ) -> set[str]:
         """Move deliveries that are in ``old`` to ``new``, each with one event; name those moved."""
+        with self.transaction() as connection:
+            return self.advance_within(connection, units, endpoint, old, new, reason)
+
+    def advance_within(
+        self,
+        connection: Connection,
+        units: Sequence[str],
+        endpoint: str,
+        old: State,
+        new: State,
+        reason: str,
+    ) -> set[str]:
+        """Move deliveries as ``advance`` does, in a transaction that is open already."""
         check_transition(old, new)
         change = {
             "endpoint": endpoint,
@@ -254,20 +267,19 @@ class SqlLedger:
             "reason": reason,
         }
         moved: set[str] = set()
-        with self.transaction() as connection:
-            for names in _batches(units):
-                found = connection.execute(
-                    statement("ledger/advance"), {"units": names, **change}
-                ).all()
-                if found:
-                    connection.execute(
-                        statement("ledger/event"),
-                        [
-                            {"unit": row.unit, "version": row.version, "actor": self.actor} | change
-                            for row in found
-                        ],
-                    )
-                moved.update(row.unit for row in found)
+        for names in _batches(units):
+            found = connection.execute(
+                statement("ledger/advance"), {"units": names, **change}
+            ).all()
+            if found:
+                connection.execute(
+                    statement("ledger/event"),
+                    [
+                        {"unit": row.unit, "version": row.version, "actor": self.actor} | change
+                        for row in found
+                    ],
+                )
+            moved.update(row.unit for row in found)
         return moved
 
     def days_of_kind(self, kind: Kind) -> list[int]:
@@ -298,6 +310,14 @@ class SqlLedger:
         if rows:
             with self.transaction() as connection:
                 connection.execute(statement("ledger/note_waiting"), rows)
+
+    def note_read(self, units: Sequence[str], endpoint: str) -> None:
+        """Record that published copies were read again and are right."""
+        now = self._clock.now()
+        rows = [{"unit": unit, "endpoint": endpoint, "at": now} for unit in units]
+        if rows:
+            with self.transaction() as connection:
+                connection.execute(statement("scrub/note_read"), rows)
 
     def set_rules(self, rules: Mapping[str, str | None], endpoint: str) -> None:
         """Record the rule that brings each unit to an endpoint; None where it was ended."""
@@ -449,6 +469,7 @@ def to_delivery(row: Row[Any]) -> Delivery:
         verified_at=None if row.verified_at is None else to_time(row.verified_at),
         waits_for=row.waits_for,
         stuck_at=None if row.stuck_at is None else to_time(row.stuck_at),
+        read_again_at=None if row.read_again_at is None else to_time(row.read_again_at),
     )
 
 

@@ -47,6 +47,12 @@ class SqliteJournal:
         """Read everything."""
         return self._read("oods/all")
 
+    def forget(self, names: Sequence[str]) -> None:
+        """Forget images in one transaction; unknown ones are no error."""
+        if names:
+            with self._engine.begin() as connection:
+                connection.execute(statement("oods/forget"), [{"name": name} for name in names])
+
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()

@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 ITEMS_AT_ONCE = 1000
 """Rucio takes no more in one call."""
+
+FORGET_AFTER_S = 60
+"""When the undertaker may take a dataset that is to be forgotten."""
 
 CAMPAIGN_LENGTH = 50
 """Width of the column for science programs."""
@@ -137,7 +141,8 @@ class RucioCatalog:
 
     def drop_rules(self, rule_ids: Sequence[str]) -> None:
         """End rules at once: Rucio deletes what no other rule wants."""
-        self._update(rule_ids, {"lifetime": 0})
+        # Purged: a reaper that is not greedy would keep the files as a cache.
+        self._update(rule_ids, {"lifetime": 0, "purge_replicas": True})
 
     def _update(self, rule_ids: Sequence[str], options: dict[str, Any]) -> None:
         with rucio_errors("update_rule"):
@@ -155,6 +160,31 @@ class RucioCatalog:
                 refused = self._client.declare_bad_file_replicas(replicas, reason=reason)
             for words in (refused or {}).get(rse, ()):  # "Already declared", "Unknown replica"
                 log.info("action=declare-bad rse=%s reason=%s", rse, words)
+
+    def declare_good(self, dids: Sequence[Did], rse: str) -> None:
+        """Make replicas available again that Rucio had as bad or unavailable."""
+        for chunk in _chunks(dids, ITEMS_AT_ONCE):
+            states = [{**_name(did), "state": "A"} for did in chunk]
+            with rucio_errors("declare_good"):
+                self._client.update_replicas_states(rse, states)
+
+    def retire(self, dids: Sequence[Did], rse: str) -> None:
+        """Mark replicas as obsolete: Rucio's reaper deletes them, unless a rule holds them."""
+        for did in dids:  # one by one: a locked one refuses its whole call
+            with rucio_errors("set_tombstone"):
+                try:
+                    self._client.set_tombstone([{**_name(did), "rse": rse}])
+                except (rucio.ReplicaIsLocked, rucio.ReplicaNotFound) as error:
+                    log.info("action=retire did=%s rse=%s reason=%s", did, rse, error)
+
+    def forget(self, dataset: Did, files: Sequence[Did], rse: str) -> None:
+        """Have Rucio's daemons forget a dataset, and delete its files' replicas at an RSE.
+
+        What Rucio does not know is forgotten already; what a rule still holds is left for the next call.
+        """
+        with rucio_errors("forget"), suppress(rucio.DataIdentifierNotFound):
+            self._client.set_metadata(**_name(dataset), key="lifetime", value=FORGET_AFTER_S)
+        self.retire(files, rse)
 
     def close(self) -> None:
         """Drop the connections; the next call makes new ones."""

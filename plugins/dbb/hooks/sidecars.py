@@ -99,7 +99,7 @@ class _Batch:
                 self._read_zip(name)
             else:
                 self.told[name] = Told()
-        if self.kind is Kind.PRODUCT:
+        if self.kind in (Kind.PRODUCT, Kind.LEVEL1):
             silent = [name for name in files if not self.told[name].refs]
             if silent:
                 raise BadDocument.for_document(silent[0], "no sidecar tells which dataset it is")

@@ -19,6 +19,12 @@ CAL_PROC_TIME_S = 1200  # calProcTime, DMS-DBB-REQ-0013
 BACKBONE_SHARE_S = 300
 """What of it the backbone itself may take; the rest is the payload's."""
 
+GROUP_PATIENCE_S = 900.0
+"""How long a sequence may be incomplete after its last exposure, where nothing else is declared."""
+
+SUPERSEDED = "superseded"
+"""Code of an attempt that was begun and given up, because another payload was chosen."""
+
 TAI_MINUS_UTC_S = 37
 
 

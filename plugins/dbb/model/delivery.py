@@ -65,6 +65,10 @@ _ONWARD: dict[State, frozenset[State]] = {
 }
 
 
+EXPIRED = "expired"
+"""The first word of the reason with which a delivery was released because its time was over."""
+
+
 def check_transition(old: State, new: State) -> None:
     """Refuse a step that no delivery may take.
 
@@ -99,6 +103,9 @@ class Delivery:
         When its bytes were last read back and found right (UTC).
     waits_for, stuck_at
         Why it does not come, and since when it has not (UTC); empty and None while all is well.
+    read_again_at
+        When its bytes were last read since it is in this state (UTC): of a published copy, the second
+        reading; None before.
     """
 
     unit: str
@@ -111,3 +118,13 @@ class Delivery:
     verified_at: dt.datetime | None = None
     waits_for: str = ""
     stuck_at: dt.datetime | None = None
+    read_again_at: dt.datetime | None = None
+
+    def was_read_again(self, after: dt.timedelta) -> bool:
+        """Say whether its bytes were read a second time, so long after it came into its state."""
+        return self.read_again_at is not None and self.read_again_at >= self.since_at + after
+
+    @property
+    def is_expired(self) -> bool:
+        """Say whether it was released because its time was over: nobody sends it again."""
+        return self.state is State.RELEASED and self.reason.startswith(f"{EXPIRED} ")

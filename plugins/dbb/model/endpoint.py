@@ -18,6 +18,8 @@ class Role(StrEnum):
     """A place that receives copies through Rucio."""
     CACHE = "cache"
     """A cache near the telescope with a registry of its own, which works when all else is down."""
+    SCRATCH = "scratch"
+    """A place for drills: whatever lies there may be wiped at any time; Rucio does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ class RawPolicy:
         How long a file must be unchanged before it is read.
     chunk_exposures
         Exposures worked in one task.
+    second_reading_after_s
+        How long after its publication the archive's copy is read again, at the earliest, before the
+        source may let go.
     receivers
         Endpoints that may receive exposures: those of the policies, none of the document.
     """
@@ -111,6 +116,7 @@ class RawPolicy:
     incomplete_after_s: int
     settle_s: int
     chunk_exposures: int
+    second_reading_after_s: int = 0
     receivers: tuple[str, ...] = ()
 
     @property

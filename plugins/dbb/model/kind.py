@@ -17,10 +17,24 @@ class Kind(StrEnum):
     LFA = "lfa"
     """Objects of the Large File Annex; Butler serves some of them."""
 
+    LEVEL1 = "level1"
+    """Level 1 images that Butler serves for a while and nobody archives: processed and difference images."""
+
+    @property
+    def is_archived(self) -> bool:
+        """Say whether units of this kind are kept for ever; others go by their age alone."""
+        return self is not Kind.LEVEL1
+
     @property
     def scope(self) -> str:
         """Give the Rucio scope, which is the first folder in the stores too."""
         return _SCOPES[self]
 
 
-_SCOPES = {Kind.RAW: "raw", Kind.PRODUCT: "products", Kind.FILE: "files", Kind.LFA: "lfa"}
+_SCOPES = {
+    Kind.RAW: "raw",
+    Kind.PRODUCT: "products",
+    Kind.FILE: "files",
+    Kind.LFA: "lfa",
+    Kind.LEVEL1: "level1",
+}

@@ -81,6 +81,11 @@ class LossAccount:
         return upper_bound(self.lost, seen) if seen else None
 
     @property
+    def coverage(self) -> float | None:
+        """Give the share of the images of which a copy was read within the period."""
+        return self.read_again / self.images if self.images else None
+
+    @property
     def is_kept(self) -> bool:
         """Say whether the budget holds: more than allowed is neither lost nor suspected."""
         return self.lost + self.suspected <= self.allowed
@@ -93,6 +98,7 @@ class LossAccount:
             "lost": self.lost,
             "suspected": self.suspected,
             "read_again": self.read_again,
+            "coverage": self.coverage,
             "one_copy": self.one_copy,
             "lost_share_at_most": self.bound,
             "confidence": CONFIDENCE,

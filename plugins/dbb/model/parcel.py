@@ -141,7 +141,7 @@ class Parcel:
     unit
         Its name, ``products/20261122/coadds-0001``.
     kind
-        ``product``, ``file`` or ``lfa``.
+        ``product``, ``file``, ``lfa`` or ``level1``.
     instrument, program, day_obs
         What policies ask for; empty where it is of none.
     files

@@ -1,4 +1,4 @@
-"""The steps of a chunk at the archive: land, judge, register; and, last, release the source."""
+"""The steps of a chunk at the archive: land, judge, register; read again and, last, release the source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dbb.flows.gating import apply_gate, find_ungated
 from dbb.flows.landing import land_units
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.hooks.expectations import judge_records
 from dbb.operators.backbone_operator import ChunkOperator
 
@@ -59,6 +59,16 @@ class RegisterInRucio(ChunkOperator):
     def work(self, backbone: Backbone, context: Context) -> dict[str, int]:  # noqa: ARG002
         """Call the flow."""
         return register_units(backbone, self.units)
+
+
+class ReadArchiveCopiesAgain(ChunkOperator):
+    """Read the archive's copies a second time from the disk, before the source lets go."""
+
+    action = "read-archive-copies-again"
+
+    def work(self, backbone: Backbone, context: Context) -> dict[str, int]:  # noqa: ARG002
+        """Call the flow."""
+        return read_again(backbone, self.units)
 
 
 class ReleaseSourceCopies(ChunkOperator):

@@ -15,11 +15,12 @@ from typing import Any
 
 from airflow.sdk import Param, TriggerRule, task_group
 from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import DeadlineAlert
 
-from dbb.model.calibration import CAL_PROC_TIME_S
+from dbb.flows.calibration_budget import ALERT_S
 from dbb.model.payload import CalibrationKind
 from dbb.operators.calibrations import (
+    ALL,
     BringInCalibrations,
     CompareCalibrations,
     LookForGroups,
@@ -29,11 +30,9 @@ from dbb.operators.calibrations import (
 from dbb.operators.endpoints import WaitForCopies
 from dbb.operators.report import TellOfFailedSteps
 from dbb.settings import Settings
+from dbb.triggers.deadlines import EndOfAcquisition
 
 DEFAULT_CAMPAIGN = "daily"
-
-ALERT_S = CAL_PROC_TIME_S - 300
-"""An alert that comes when the time is over is of no use."""
 
 
 def calibration_params(instruments: Sequence[str]) -> dict[str, Param]:
@@ -47,7 +46,7 @@ def calibration_params(instruments: Sequence[str]) -> dict[str, Param]:
             description="The night, as YYYYMMDD. Only for a run triggered by hand.",
         ),
         "instrument": Param(
-            instruments[0], enum=sorted(instruments), description="Whose exposures."
+            ALL, enum=[ALL, *sorted(instruments)], description="Whose exposures."
         ),
         "payload": Param("", type="string", description="Of payloads.yaml; empty: the default."),
         "campaign": Param(
@@ -69,11 +68,11 @@ def calibration_params(instruments: Sequence[str]) -> dict[str, Param]:
 
 
 def deadline() -> Any:
-    """Give the alert that comes before the limit."""
+    """Give the alert that comes before the limit, counted from the end of acquisition."""
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=EndOfAcquisition(),
         interval=dt.timedelta(seconds=ALERT_S),
-        callback=AsyncCallback("dbb.triggers.calibrations.tell_of_late_step"),
+        callback=AsyncCallback("dbb.triggers.deadlines.tell_of_late_step"),
     )
 
 

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECENT = dt.timedelta(days=1)
+ALL = "all"
+"""In place of an instrument: all that are declared."""
+
+
+def instruments_of(backbone: Backbone, wanted: str) -> list[str]:
+    """Name the instruments that a run is about."""
+    return list(backbone.policy.instruments) if wanted == ALL else [wanted]
 
 
 def open_workshop(backbone: Backbone, instrument: str, payload: str) -> Workshop:
@@ -70,9 +77,10 @@ class LookForGroups(BaseOperator):
             nights = [night_of_run(context).value]
         groups = [
             name
+            for instrument in instruments_of(backbone, params["instrument"])
             for night in nights
             for name in find_work(
-                backbone, params["instrument"], night, params["campaign"],
+                backbone, instrument, night, params["campaign"],
                 kind=self.kind, again=bool(params["again"]),
             )
         ]  # fmt: skip
@@ -151,7 +159,12 @@ class CompareCalibrations(BaseOperator):
         CalibrationsDiffer
             If an endpoint has other calibrations in force than it ought to.
         """
-        rows = compare(open_for_run(context), context["params"]["instrument"])
+        backbone = open_for_run(context)
+        rows = [
+            row
+            for instrument in instruments_of(backbone, context["params"]["instrument"])
+            for row in compare(backbone, instrument)
+        ]
         wrong = [row for row in rows if row.is_finding]
         for row in wrong:
             log.error("action=compare endpoint=%s verdict=%s", row.endpoint, row.verdict)

@@ -5,7 +5,8 @@
     look_for_new_exposures
       └─ for each chunk of exposures, each chunk on its own:
            check_and_land_exposures → judge_exposure_records → register_in_rucio
-             → publish_at_<archive> → wait_for_copies → release_<source>_copies
+             → publish_at_<archive> → wait_for_copies → read_archive_copies_again
+             → release_<source>_copies
       └─ report_the_night                (and tell_of_failed_steps, only when a step failed)
 """
 
@@ -18,6 +19,7 @@ from airflow.sdk import TriggerRule, task_group
 from dbb.operators.archive import (
     CheckAndLandExposures,
     JudgeExposureRecords,
+    ReadArchiveCopiesAgain,
     RegisterInRucio,
     ReleaseSourceCopies,
 )
@@ -72,6 +74,12 @@ def _add_chunk_steps(settings: Settings, units: Sequence[str]) -> None:
     )
     judge = JudgeExposureRecords(task_id="judge_exposure_records", units=units)
     register = RegisterInRucio(task_id="register_in_rucio", units=units)
+    read = ReadArchiveCopiesAgain(
+        task_id="read_archive_copies_again",
+        units=units,
+        queue=_queue(settings, policy.archive),
+        trigger_rule=TriggerRule.ALL_DONE,  # as for the release
+    )
     release = ReleaseSourceCopies(
         task_id=f"release_{policy.source}_copies",
         units=units,
@@ -90,7 +98,7 @@ def _add_chunk_steps(settings: Settings, units: Sequence[str]) -> None:
         patience_s="{{ params.patience_s }}",
         trigger_rule=TriggerRule.ALL_DONE,  # copies travel from a store, not from a Butler
     )
-    land >> judge >> register >> publish >> wait >> release
+    land >> judge >> register >> publish >> wait >> read >> release
 
 
 def _queue(settings: Settings, endpoint: str) -> str:

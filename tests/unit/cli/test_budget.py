@@ -7,8 +7,10 @@ import pytest
 from dbb import wiring
 from dbb.cli.context import Context
 from dbb.cli.main import main
+from dbb.hooks.drills import SqlDrills
 from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
+from dbb.model.drill import Drill, DrillKind
 from support.tiny_camera import DETECTORS, take_exposure, unit_name
 from support.world import World, run_night
 
@@ -27,6 +29,7 @@ def world():
 
 @pytest.fixture
 def budget(world, capsys, monkeypatch):
+    monkeypatch.setattr(wiring, "open_drills", lambda *_: SqlDrills(world.ledger))
     monkeypatch.setattr(wiring, "open_keeping", lambda *_: SqlKeeping(world.ledger, world.clock))
 
     def run(*arguments):
@@ -34,7 +37,9 @@ def budget(world, capsys, monkeypatch):
             return Context(settings, output, lambda _: world.backbone())
 
         code = main(["budget", *arguments, "--json"], SET, make_context)
-        return code, json.loads(capsys.readouterr().out)["loss"]
+        told = json.loads(capsys.readouterr().out)
+        run.campaign = told["campaign"]
+        return code, told["loss"]
 
     return run
 
@@ -75,3 +80,31 @@ def test_what_waits_at_the_summit_is_neither_lost_nor_suspected(world, budget):
     code, row = budget()
     assert (code, row["suspected"], row["read_again"]) == (0, 0, 0)
     assert row["lost_share_at_most"] is None
+
+
+def test_the_bound_of_the_last_campaign_and_the_coverage_stand_beside_it(world, budget):
+    run_night(world)
+    _, row = budget()
+    assert budget.campaign is None
+    assert row["coverage"] == 1
+    now = world.clock.now()
+    for units, wrong in ((80_000, ("one bit",)), (80_000, ())):
+        world.clock.advance(60)
+        SqlDrills(world.ledger).note(
+            Drill(
+                DrillKind.CORRUPTIONS,
+                "8 kinds",
+                now,
+                world.clock.now(),
+                units,
+                units,
+                1,
+                1.0,
+                wrong,
+            )
+        )
+    budget()
+    assert (budget.campaign["units"], budget.campaign["wrong"]) == (80_000, [])
+    assert 3.7e-5 < budget.campaign["missed_share_at_most"] < 3.8e-5
+    world.clock.advance(91 * 86400)
+    assert budget()[1]["coverage"] == 0

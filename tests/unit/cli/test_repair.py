@@ -10,6 +10,7 @@ from dbb.cli.main import main
 from dbb.flows.verifying import verify_units
 from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
+from support.fake_nights import open_sources
 from support.tiny_camera import take_exposure, unit_name
 from support.world import World, run_night
 
@@ -33,7 +34,9 @@ def dbb(world, capsys, monkeypatch):
 
     def run(*arguments):
         def make_context(settings, output):
-            return Context(settings, output, lambda _: world.backbone())
+            return Context(
+                settings, output, lambda _: world.backbone(), lambda *_: open_sources(world)
+            )
 
         code = main(["repair", *arguments, "--json"], SET, make_context)
         written = capsys.readouterr()

@@ -1,104 +1,27 @@
 """Synthetic groups through the real payload, judge, indexer and Butler, to a user's `get`."""
 
-import dataclasses
 import os
+import shutil
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 from lsst.daf.butler import Butler
 
 from dbb.errors import CalibrationInputsRefused
-from dbb.flows.arrivals import receive_arrivals
-from dbb.flows.calibration import Workshop, bring_in, make_calibrations
 from dbb.flows.calibration_budget import settle
 from dbb.flows.calibration_force import apply_rollback, compare, plan_rollback
-from dbb.flows.calibration_groups import find_work
-from dbb.flows.copies import look_for_copies
-from dbb.flows.gating import apply_gate, find_ungated
-from dbb.flows.landing import land_units
-from dbb.flows.publishing import publish_units
-from dbb.flows.registration import register_units
-from dbb.hooks.butler_indexer import ButlerIndexer
-from dbb.hooks.butler_repository import ButlerRepository
-from dbb.hooks.butler_setup import create_repository
-from dbb.hooks.calibration.judging import CalibrationJudge
-from dbb.hooks.calibration.payloads import load_payload
-from dbb.hooks.fits_inspector import FitsInspector
-from dbb.hooks.instruments import load_instruments
-from dbb.hooks.posix_store import PosixStore
+from dbb.hooks.calibration.payloads import PAYLOADS_FILE, load_payload
 from dbb.model.delivery import State
-from sandbox.synthetic_night import make_calibration_group
-from support.world import NIGHT, RSES, World
-
-CAMPAIGN = "2026B"
-DETECTORS = ("R22_S11", "R22_S12")
-PLACES = ("usdf", "frdf")
-
-
-class RealWorld(World):
-    """Real files and real Butlers; Rucio and the sky are fakes."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder = folder
-        self.cameras = load_instruments()
-        self.stores = {name: PosixStore(folder / name) for name in ("summit", *RSES)}
-        for name in self.stores:
-            (folder / name).mkdir()
-        self.catalog.stores = {rse: self.stores[name] for name, rse in RSES.items()}
-        for name in PLACES:
-            root = folder / "butler" / name
-            create_repository(root, [self.cameras["LSSTCam"]])
-            self.repositories[name] = ButlerRepository(str(root))
-        found = load_payload()
-        self.workshop = Workshop(
-            found.payload,
-            CalibrationJudge(self.cameras["LSSTCam"], processes=1),
-            folder / "scratch",
-            found.parameters,
-        )
-
-    def backbone(self, schedule=None):
-        return dataclasses.replace(
-            super().backbone(schedule),
-            instruments=self.cameras,
-            inspector=FitsInspector(self.cameras),
-            indexer=ButlerIndexer(self.cameras.values()),
-        )
-
-    def take(self, kind, first, **given):
-        make_calibration_group(
-            self.folder / "summit", kind, exposures=3, detectors=DETECTORS, amplifiers=2,
-            pixels=48, day_obs=NIGHT.value, first_seq_num=first, **given,
-        )  # fmt: skip
-        then = self.clock.now().timestamp()
-        for path in (self.folder / "summit").rglob("*.*"):
-            os.utime(path, (then, then))
-        self.clock.advance(7200)
-        backbone = self.backbone()
-        work = receive_arrivals(backbone, NIGHT).work
-        land_units(backbone, work)
-        apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, work)], {})
-        register_units(backbone, work)
-        publish_units(backbone, work, "usdf")
-        self.deliver(work)
-
-    def deliver(self, _units):
-        self.catalog.run_daemons()
-        publish_units(self.backbone(), look_for_copies(self.backbone(), "frdf").work, "frdf")
-
-    def make(self):
-        units = []
-        for group in find_work(self.backbone(), "LSSTCam", NIGHT.value, CAMPAIGN):
-            unit = make_calibrations(self.backbone(), self.workshop, group, CAMPAIGN)
-            bring_in(self.backbone(), [unit])
-            units.append(unit)
-        self.deliver(units)
-        return units
+from dbb.settings import INCLUDE
+from support.calibration_site import CAMPAIGN, PLACES, CalibrationSite
 
 
 @pytest.fixture
 def world(tmp_path):
-    return RealWorld(tmp_path)
+    return CalibrationSite(tmp_path)
 
 
 def test_bias_dark_and_flat_are_found_by_a_user_at_each_endpoint(world):
@@ -143,3 +66,66 @@ def test_a_bad_group_leaves_the_one_in_force_and_a_rollback_brings_it_back(world
     for place in PLACES:
         found = world.repositories[place].validities(f"LSSTCam/calib/daily/{CAMPAIGN}")
         assert {(each.dataset_id in ids, each.end_tai) for each in found} == {(True, "")}
+
+
+# -- external programs -----------------------------------------------------------------------------
+
+SUPPORT = Path(__file__).parents[2] / "support"
+PIPETASK = os.environ.get("PIPETASK") or shutil.which("pipetask") or ""
+"""Rubin's executor: of `lsst-ctrl-mpexec`, which is no part of this project's environment."""
+
+
+def load(folder, name, *words):
+    """Declare an external payload, as the shipped file does, and read the declaration."""
+    entry = {
+        "name": name, "kind": "command", "version": "7", "time_limit_s": 120, "command": list(words)
+    }  # fmt: skip
+    path = folder / "payloads.yaml"
+    path.write_text(yaml.safe_dump({"default": name, "payloads": [entry]}))
+    return load_payload(path=path).payload
+
+
+def check_of_outside(world, payload, units):
+    """The products went the whole way, and provenance names the program and its inputs."""
+    (unit,) = units
+    assert world.codes() == []
+    assert {world.state(unit, place) for place in PLACES} == {State.PUBLISHED}
+    (attempt,) = world.calibrations.attempts(unit=unit)
+    assert (attempt.payload, attempt.version, attempt.accepted) == (payload.name, "7", True)
+    made = world.calibrations.products(unit)
+    assert [len(row.inputs) for row in made] == [3, 3]
+    for place in PLACES:
+        with Butler.from_config(str(world.folder / "butler" / place)) as butler:
+            data_id = {"instrument": "LSSTCam", "exposure": 2026112105002, "detector": 94}
+            image = butler.get("bias", data_id, collections="LSSTCam/calib")
+            raws = [
+                butler.get(
+                    "raw", data_id | {"exposure": 2026112105000 + n}, collections="LSSTCam/raw/all"
+                )[1].data
+                for n in (1, 2, 3)
+            ]
+        assert np.allclose(image["IMAGE"].data, np.mean(raws, axis=0))
+
+
+def test_an_external_program_makes_what_goes_in_force_everywhere(world):
+    words = ("{repository}", "{input_collection}", "{output_run}", "{kind}", "{data_query}")
+    program = str(SUPPORT / "external_pipeline.py")
+    payload = load(world.folder, "outside", sys.executable, program, *words)
+    world.take("bias", 5001, amplifiers=1)
+    check_of_outside(world, payload, world.make(payload))
+
+
+@pytest.mark.skipif(not PIPETASK, reason="there is no pipetask: PIPETASK names one")
+def test_rubins_executor_makes_what_goes_in_force_everywhere(world, monkeypatch):
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(SUPPORT.parent), str(INCLUDE.parent / "plugins")])
+    )
+    text = PAYLOADS_FILE.read_text().split("# begin of cp-pipe\n")[1].split("# end of cp-pipe")[0]
+    shipped = yaml.safe_load(text.replace("#", " "))
+    words = [
+        str(SUPPORT / "combine_pipeline.yaml") if word.endswith(".yaml") else word
+        for word in shipped[0]["command"]
+    ]
+    payload = load(world.folder, "cp-pipe", PIPETASK, *words[1:])
+    world.take("bias", 5001, amplifiers=1)
+    check_of_outside(world, payload, world.make(payload))

@@ -13,7 +13,7 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.reconcile_night import Night
 from dbb.flows.reconciling import reconcile_night
 from dbb.flows.registration import register_units
-from dbb.flows.releasing import release_units
+from dbb.flows.releasing import read_again, release_units
 from dbb.model.delivery import State
 from dbb.model.finding import Discrepancy, FindingState
 from support.baton import Baton, Interleaved
@@ -75,6 +75,7 @@ def _run(backbone, world):
     for endpoint in world.policy.receivers:
         world.catalog.run_daemons()
         publish_units(backbone, look_for_copies(backbone, endpoint).work, endpoint)
+    read_again(backbone, work)
     release_units(backbone, work)
 
 

@@ -1,16 +1,18 @@
 """Reading every copy again: each has its turn, rot is found, the night goes first."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
 
-from dbb.errors import StoreUnavailable
+from dbb.errors import RepositoryUnavailable, StoreUnavailable
+from dbb.flows.buffers import release_what_is_safe
 from dbb.flows.scrubbing import find_coverage, reread_copies
 from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from support.faults import Schedule
 from support.tiny_camera import take_exposure
-from support.world import World, run_night
+from support.world import POLICY, World, run_night
 
 PERIOD = dt.timedelta(days=90)
 HOUR = dt.timedelta(hours=1)
@@ -111,6 +113,32 @@ def test_rot_under_an_unchanged_size_is_found_and_healed_at_a_receiver(world, en
     assert world.codes() == []
 
 
+def test_butler_serves_a_bad_copy_no_more_and_its_file_is_kept(world):
+    name = rot(world, "frdf")
+    before = len(world.repositories["frdf"].datasets)
+    world.clock.advance(200 * DAY_S)
+    reread(world)
+    served = world.repositories["frdf"].datasets.values()
+    assert len(served) == before - 3
+    assert not any(name in place for place in served)
+    assert name in world.stores["frdf"].names
+    world.catalog.run_daemons()
+    run_night(world)
+    assert len(world.repositories["frdf"].datasets) == before
+
+
+def test_a_butler_that_does_not_answer_keeps_nobody_from_recording_the_damage(world):
+    rot(world, "frdf")
+    world.clock.advance(200 * DAY_S)
+
+    def down(_documents):
+        raise RepositoryUnavailable.for_repository("frdf", "no answer")
+
+    world.repositories["frdf"].suspend = down
+    assert reread(world).damaged == 1
+    assert coverage(world).copies == 5
+
+
 def test_rot_at_the_archive_is_held_and_named(world):
     name = rot(world, "usdf")
     world.clock.advance(200 * DAY_S)
@@ -172,3 +200,73 @@ def test_an_endpoint_that_publishes_nothing_has_nothing_to_read(world):
         "needed_bytes_per_s": 0,
         "damaged_in_period": 0,
     }
+
+
+# -- the second reading, before the source lets go ---------------------------------------------------
+
+
+@pytest.fixture
+def unreleased():
+    """A night that is published everywhere and read once: nobody has read it again."""
+    made = World(policy=dataclasses.replace(POLICY, second_reading_after_s=3600))
+    for number in range(1, 4):
+        take_exposure(made.summit, number)
+    made.settle()
+    run_night(made)
+    return made
+
+
+def at_summit(world):
+    names = [row.unit for row in world.ledger.units_of_night("LSSTCam", 20261121)]
+    return [world.state(name, "summit") for name in names]
+
+
+def test_the_source_lets_go_of_nothing_before_a_second_reading(unreleased):
+    assert at_summit(unreleased) == [State.VERIFIED] * 3
+    assert release_what_is_safe(unreleased.backbone(), readings_of(unreleased)) == 0
+
+
+def test_what_the_source_waits_for_is_read_first_and_whatever_the_share(unreleased):
+    world = unreleased
+    world.clock.advance(1800)
+    assert (
+        reread(world, "usdf", dt.timedelta(seconds=10)).copies == 1
+    )  # too early: the oldest, no more
+    world.clock.advance(3600)
+    run = reread(world, "usdf", dt.timedelta(seconds=10))
+    assert (run.copies, run.damaged) == (3, 0)
+    assert release_what_is_safe(world.backbone(), readings_of(world)) == 3
+    assert at_summit(world) == [State.RELEASED] * 3
+
+
+def test_a_copy_that_rotted_after_its_first_reading_keeps_the_files_at_the_source(unreleased):
+    world = unreleased
+    rot(world, "usdf")
+    world.clock.advance(2 * 3600)
+    assert reread(world, "usdf").damaged == 1
+    assert release_what_is_safe(world.backbone(), readings_of(world)) == 2
+    assert sorted(at_summit(world)) == [State.RELEASED, State.RELEASED, State.VERIFIED]
+
+
+def test_a_reading_from_before_a_repair_counts_no_more(unreleased):
+    world = unreleased
+    world.clock.advance(2 * 3600)
+    reread(world, "usdf")
+    unit = next(iter(read_times(world, "usdf")))
+    for old, new in (
+        (State.PUBLISHED, State.SUSPECT),
+        (State.SUSPECT, State.PUBLISHED),
+    ):
+        world.ledger.advance([unit], "usdf", old, new, "for the test")
+    assert release_what_is_safe(world.backbone(), readings_of(world)) == 2
+    assert world.state(unit, "summit") is State.VERIFIED
+
+
+def test_the_second_reading_too_makes_way_for_the_night(unreleased):
+    world = unreleased
+    world.clock.advance(2 * 3600)
+    moving = next(iter(read_times(world)))
+    world.ledger.advance([moving], "usdf", State.PUBLISHED, State.SUSPECT, "for the test")
+    world.ledger.advance([moving], "usdf", State.SUSPECT, State.ARRIVED, "for the test")
+    assert reread(world, "usdf").stopped == "night"
+    assert release_what_is_safe(world.backbone(), readings_of(world)) == 0

@@ -13,6 +13,7 @@ from dbb.operators import chunks
 from dbb.operators.archive import (
     CheckAndLandExposures,
     JudgeExposureRecords,
+    ReadArchiveCopiesAgain,
     RegisterInRucio,
     ReleaseSourceCopies,
 )
@@ -70,6 +71,9 @@ def test_a_night_goes_from_the_summit_to_published_everywhere(world, units, cont
     (came,) = LookForCopies(task_id="f", endpoint="frdf").execute(context)
     assert publish(came, "frdf").execute(context)["published"] == 3
     assert wait(chunk).execute(context) == {"published": 3, "waiting": 0}
+    assert ReleaseSourceCopies(task_id="d", units=chunk).execute(context)["released"] == 0
+    again = ReadArchiveCopiesAgain(task_id="r", units=chunk)
+    assert again.execute(context) == {"read": 3, "damaged": 0}
     release = ReleaseSourceCopies(task_id="d", units=chunk)
     assert release.execute(context) == {"released": 3, "kept": 0}
     report = ReportTheNight(task_id="e", tonight=False).execute(context)

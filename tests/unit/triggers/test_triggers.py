@@ -1,24 +1,32 @@
 """Triggers, run in an event loop of their own over a backbone in memory."""
 
 import asyncio
+import importlib
 import threading
 
 import pytest
 
 from dbb.errors import CatalogUnavailable, LedgerUnavailable
 from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.calibration_budget import LateLook
+from dbb.flows.calibration_groups import find_work
 from dbb.flows.gating import apply_gate
 from dbb.flows.inbox import keep_events
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.hooks.lfa import SqlLfaObjects
+from dbb.model.calibration import CAL_PROC_TIME_S
 from dbb.model.lfa import Announcement
-from dbb.triggers import annex, arrivals, asking, copies, inbox
+from dbb.operators.calibration_tasks import deadline
+from dbb.triggers import annex, arrivals, asking, calibrations, copies, deadlines, inbox
 from dbb.triggers.annex import AnnexTrigger
 from dbb.triggers.arrivals import ArrivalTrigger
+from dbb.triggers.calibrations import GroupTrigger
 from dbb.triggers.copies import CopiesTrigger
 from dbb.triggers.inbox import InboxTrigger
+from dbb_plugin import DbbPlugin
+from support.calibration_world import CalibrationWorld
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World
 
@@ -275,3 +283,81 @@ def test_the_triggerer_makes_the_annexs_trigger_anew(objects):  # noqa: ARG001
     path, arguments = AnnexTrigger(poll_s=1, rest_s=2).serialize()
     assert path == "dbb.triggers.annex.AnnexTrigger"
     assert AnnexTrigger(**arguments).serialize()[1] == {"poll_s": 1, "rest_s": 2}
+
+
+# -- calibrations ----------------------------------------------------------------------------------
+
+
+def test_a_complete_group_of_any_camera_wakes_the_dag_once(monkeypatch, between):
+    seen = {"LSSTCam": [], "LATISS": []}
+
+    async def ask(question):
+        return question(World().backbone())
+
+    monkeypatch.setattr(calibrations, "ask", ask)
+    monkeypatch.setattr(
+        calibrations, "find_work", lambda _backbone, camera, night, _campaign: [
+            f"{camera}/{night}/{each}" for each in seen[camera] if night == NIGHT.value
+        ]
+    )  # fmt: skip
+    between(
+        lambda: seen["LSSTCam"].append("bias-O1"),
+        lambda: seen["LATISS"].append("bias-O1"),
+        nothing,
+    )
+    trigger = GroupTrigger(instruments=["LSSTCam", "LATISS"], campaign="daily")
+    path, given = trigger.serialize()
+    assert path == "dbb.triggers.calibrations.GroupTrigger"
+    assert events(GroupTrigger(**given), between.enough) == [{"groups": 1}] * 2
+
+
+def test_an_alert_tells_of_each_late_group_once_and_waits_for_the_next(
+    monkeypatch, between, caplog
+):
+    looks = [
+        LateLook(("group=a step=wait",), frozenset({"a"}), 30.0),
+        LateLook(("unit=b step=process",), frozenset({"b"}), None),
+    ]
+    asked = []
+
+    async def ask(question):
+        return question(None)
+
+    def look(_backbone, told):
+        asked.append(set(told))
+        return looks.pop(0)
+
+    monkeypatch.setattr(deadlines, "ask", ask)
+    monkeypatch.setattr(deadlines, "late_steps", look)
+    between(nothing)
+    asyncio.run(deadlines.tell_of_late_step({"dag_run": {"dag_run_id": "r1"}}))
+    assert asked == [set(), {"a"}]
+    assert [record.getMessage() for record in caplog.records] == [
+        "action=deadline dag_run=r1 group=a step=wait",
+        "action=deadline dag_run=r1 unit=b step=process",
+    ]
+
+
+def test_the_deadline_counts_from_the_end_of_acquisition_or_from_now(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("DBB_LEDGER_URL", url)
+    world = CalibrationWorld(tmp_path, url)
+    world.take("bias", 1, 2)
+    world.move_raws()
+    find_work(world.backbone(), "LSSTCam", NIGHT.value, "daily")
+    (group,) = world.calibrations.groups()
+    reference = deadlines.EndOfAcquisition()
+    monkeypatch.setattr("dbb.wiring.SystemClock.now", lambda _: world.clock.now())
+    assert reference._evaluate_with(session=None) == group.ended_at
+    world.clock.advance(3 * 86_400)  # nothing of the night before
+    assert reference._evaluate_with(session=None) == world.clock.now()
+    monkeypatch.setenv("DBB_LEDGER_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    assert reference._evaluate_with(session=None) == world.clock.now()
+
+
+def test_the_alert_is_a_function_that_is_there_and_its_reference_is_announced():
+    alert = deadline()
+    module, _, name = alert.callback.path.rpartition(".")
+    assert getattr(importlib.import_module(module), name) is deadlines.tell_of_late_step
+    assert type(alert.reference) in DbbPlugin().deadline_references
+    assert alert.interval.total_seconds() < CAL_PROC_TIME_S

@@ -16,7 +16,7 @@ from dbb.settings import INCLUDE
 
 FOLDER = INCLUDE / "calibration"
 
-_LIMITS = {"instrument", "saturation_adu", "kinds"}
+_LIMITS = {"instrument", "incomplete_after_s", "saturation_adu", "kinds"}
 _KIND = {"image_types", "exposure_time_tolerance_s", "inputs", "products", "drift"}
 
 

@@ -83,7 +83,16 @@ class LatissTranslator(RubinTranslator):
         return None if kind == "unknown" else kind not in CALIBRATION_TYPES
 
 
+class CanaryTranslator(RubinTranslator):
+    """Translate headers of the canary's camera."""
+
+    name = "DBBCanary"
+    supported_instrument = "DBBCanary"
+    header_names = frozenset({"dbbcanary"})
+    _const_map: ClassVar = {"instrument": "DBBCanary", "telescope": "none"}
+
+
 TRANSLATORS: dict[str, type[RubinTranslator]] = {
     translator.name: translator
-    for translator in (LsstCamTranslator, LsstComCamTranslator, LatissTranslator)
+    for translator in (LsstCamTranslator, LsstComCamTranslator, LatissTranslator, CanaryTranslator)
 }

@@ -32,6 +32,7 @@ ALLOWED = frozenset(
         "set_metadata",
         "set_metadata_bulk",
         "set_status",
+        "set_tombstone",
         "update_distance",
         "update_replicas_states",
         "update_rule",

@@ -1,0 +1,2 @@
+-- Read one export. Parameters: export. Index: primary key.
+select * from export where name = :export

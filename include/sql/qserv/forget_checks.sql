@@ -1,0 +1,2 @@
+-- Forget the checks of a handoff.
+delete from qserv_check where handoff = :handoff

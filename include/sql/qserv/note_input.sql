@@ -1,0 +1,10 @@
+-- Insert an input, or what became of it.
+-- Index: the primary key.
+insert into qserv_input (handoff, table_name, sha256, file, size_bytes, rows, kept, overlap, quarantined,
+                         wrapped, staged)
+values (:handoff, :table_name, :sha256, :file, :size_bytes, :rows, :kept, :overlap, :quarantined, :wrapped,
+        :staged)
+on conflict (handoff, table_name, sha256) do update
+set rows = excluded.rows, kept = excluded.kept, overlap = excluded.overlap,
+    quarantined = excluded.quarantined, wrapped = excluded.wrapped, staged = excluded.staged
+where excluded.staged = 1

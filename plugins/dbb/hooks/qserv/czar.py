@@ -1,0 +1,59 @@
+"""Ask a published catalogue by SQL, through Qserv's czar, which speaks MySQL's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pymysql
+
+from dbb.errors import QservRefused, QservUnavailable
+from dbb.model.qserv import ColumnStatistics
+
+_CONNECTION_ERRORS = (2002, 2003, 2006, 2013)
+
+
+class QservCzar:
+    """Open a connection a question.
+
+    Parameters
+    ----------
+    host, port, user, password
+        Where it is, and who asks.
+    """
+
+    def __init__(self, host: str, port: int, user: str, password: str = "") -> None:
+        self._login: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "user": user,
+            "password": password,
+        }
+
+    def statistics(
+        self, database: str, table: str, columns: Sequence[str]
+    ) -> tuple[int, Mapping[str, ColumnStatistics]]:
+        """Count rows; and of each column nulls, least, most and sum, as double precision."""
+        parts = ["count(*)"]
+        for name in columns:
+            value = f"`{name}` * 1e0"
+            parts += [f"count(`{name}`)", f"min({value})", f"max({value})", f"sum({value})"]
+        query = f"select {', '.join(parts)} from `{database}`.`{table}`"  # noqa: S608 - columns of the schema
+        try:
+            with (
+                pymysql.connect(**self._login, connect_timeout=10) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(query)
+                row = cursor.fetchone()
+        except pymysql.MySQLError as error:
+            if error.args and error.args[0] in _CONNECTION_ERRORS:
+                raise QservUnavailable.for_cause(f"{database}.{table}", error) from error
+            raise QservRefused.for_answer(f"SQL on {database}.{table}", error) from error
+        assert row is not None  # noqa: S101 - an aggregate has a row
+        rows = int(row[0])
+        found = {}
+        for place, name in enumerate(columns):
+            filled, least, most, total = row[1 + 4 * place : 5 + 4 * place]
+            found[name] = ColumnStatistics(rows - int(filled), least, most, total)
+        return rows, found

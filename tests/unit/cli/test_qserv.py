@@ -1,0 +1,71 @@
+"""``dbb qserv`` where nothing was handed over yet, and what it says of settings."""
+
+import json
+
+import pytest
+
+from dbb.cli.main import main
+from dbb.flows.qserv_views import Attempt, Check, HandoffRow, InputRow, Stage
+from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.qserv.records import SqlQserv
+from dbb.hooks.sql import migrate
+from support.fake_clock import FixedClock
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("DBB_LEDGER_URL", url)
+    engine = open_engine(url)
+    migrate(engine)
+    yield SqlQserv(SqlLedger(engine, FixedClock(), "test"), FixedClock())
+    engine.dispose()
+
+
+def status(capsys, *words):
+    code = main(["qserv", "status", *words, "--json"])
+    return code, json.loads(capsys.readouterr().out)["handoffs"]
+
+
+@pytest.mark.usefixtures("records")
+def test_no_handoff_is_told(capsys):
+    assert status(capsys) == (0, [])
+
+
+def test_a_handoff_is_told_with_its_numbers(records, capsys):
+    row = HandoffRow("dp1", "usdf", "dp1", "0" * 64, Stage.PLANNED)
+    records.begin(row)
+    records.note_inputs(row.name, [InputRow("Object", "a", "1" * 64, 10)])
+    records.note_inputs(
+        row.name, [InputRow("Object", "a", "1" * 64, 10, 9, 8, 3, 1, 0, is_staged=True)]
+    )
+    number = records.intend(row.name, "Object", 0)
+    assert records.intend(row.name, "Object", 0) == number
+    records.note_attempt(row.name, Attempt("Object", 0, number, 7, "committed"))
+    records.note_attempt(row.name, Attempt("Object", 0, number, 7, "aborted"))
+    code, (told,) = status(capsys, "--release", "dp1")
+    assert code == 0
+    assert (told["rows"], told["quarantined"], told["committed"], told["aborted"]) == (8, 1, 1, 0)
+    assert status(capsys, "--endpoint", "frdf") == (0, [])
+    records.note_checks(row.name, [Check("Object", "rows", "chunk 1", "2", "3", is_right=False)])
+    code, (told,) = status(capsys)
+    assert (code, told["wrong"]) == (1, 1)
+
+
+def test_stages_only_go_forward(records):
+    row = HandoffRow("dp1", "usdf", "dp1", "0" * 64, Stage.PLANNED)
+    records.begin(row)
+    records.advance(row.name, Stage.LOADED)
+    records.advance(row.name, Stage.REGISTERED)
+    assert records.find("dp1", "usdf").stage is Stage.LOADED
+    records.advance(row.name, Stage.ROLLED_BACK)
+    records.begin(row)
+    assert records.find("dp1", "usdf").stage is Stage.PLANNED
+
+
+@pytest.mark.usefixtures("records")
+@pytest.mark.parametrize("action", ["plan", "resume", "verify", "rollback"])
+def test_an_endpoint_without_a_qserv_is_told(capsys, action):
+    code = main(["qserv", action, "--endpoint", "usdf", "--release", "dp1"])
+    assert code == 5
+    assert "DBB_QSERV_" in capsys.readouterr().err
