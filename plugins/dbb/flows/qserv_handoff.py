@@ -21,9 +21,6 @@ from dbb.model.qserv import ChunkFile, ColumnStatistics, Overlay, TableKind, Tab
 
 log = logging.getLogger(__name__)
 
-MOST_TRANSACTIONS = 100
-"""Qserv advises against more in one database."""
-
 
 def preflight(handoff: Handoff) -> dict[str, Any]:
     """Ask whether Qserv can take the release; change nothing.

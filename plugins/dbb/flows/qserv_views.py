@@ -15,7 +15,6 @@ from dbb.model.qserv import (
     ReleasePlan,
     TablePlan,
     Transaction,
-    TransactionState,
 )
 from dbb.ports import Store
 
@@ -162,9 +161,6 @@ class Czar(Protocol):
     def statistics(
         self, database: str, table: str, columns: Sequence[str]
     ) -> tuple[int, Mapping[str, ColumnStatistics]]: ...
-
-
-FINAL_STATES = (TransactionState.FINISHED, TransactionState.ABORTED)
 
 
 @dataclass(frozen=True)

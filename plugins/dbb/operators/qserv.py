@@ -15,7 +15,6 @@ from dbb.errors import QservUnavailable
 from dbb.flows import qserv_handoff as steps
 from dbb.flows.qserv_ingesting import Progress, advance_batch
 from dbb.flows.qserv_views import InputRow
-from dbb.model.qserv import TableKind
 from dbb.operators.backbone_operator import open_for_run
 from dbb.settings import Settings
 
@@ -100,13 +99,14 @@ class PlanHandoff(HandoffOperator):
         if is_dry:
             idle = self.get_flat_relative_ids(upstream=False)
             raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
-        given: dict[str, list[dict[str, Any]]] = {"first": [], "then": []}
-        for row, path in ready:
-            kind = plan.table(row.table).rule.kind
-            turn = "first" if kind in (TableKind.DIRECTOR, TableKind.REGULAR) else "then"
-            given[turn].append({"table": row.table, "sha256": row.sha256, "path": path})
-        for turn, some in given.items():
-            context["ti"].xcom_push(key=turn, value=some)
+        paths = {row.sha256: path for row, path in ready}
+        first, then = steps.order_inputs(handoff, [row for row, _ in ready])
+        for turn, some in (("first", first), ("then", then)):
+            files = [
+                {"table": row.table, "sha256": row.sha256, "path": paths[row.sha256]}
+                for row in some
+            ]
+            context["ti"].xcom_push(key=turn, value=files)
 
 
 class ListFiles(HandoffOperator):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -305,14 +305,3 @@ def _misfit(found: pa.DataType, column: Column, rule: TableRule) -> str:  # noqa
         fits = found.bit_width <= (32 if column.type == "FLOAT" else 64)
         return "" if fits or is_narrowed else f"{told}, which is narrower"
     return told
-
-
-def find_repeats(digests: Iterable[tuple[str, str]]) -> list[str]:
-    """Name the inputs whose bytes came before: ``(name, digest)`` in, words out."""
-    seen: dict[str, str] = {}
-    problems = []
-    for name, digest in digests:
-        if digest in seen:
-            problems.append(f"{name}: it has the bytes of {seen[digest]}")
-        seen.setdefault(digest, name)
-    return problems

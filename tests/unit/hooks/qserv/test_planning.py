@@ -10,7 +10,6 @@ from dbb.hooks.qserv.judging import judge_input
 from dbb.hooks.qserv.opening import make_plan
 from dbb.hooks.qserv.planning import (
     check_footer,
-    find_repeats,
     load_overlay,
     load_schema,
     plan_release,
@@ -129,10 +128,6 @@ def test_what_is_no_parquet_is_told(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(CatalogUnfit, match="no Parquet"):
         read_footer(str(tmp_path / "x.parquet"))
-
-
-def test_the_same_bytes_twice_are_told():
-    assert find_repeats([("a", "1"), ("b", "2"), ("c", "1")]) == ["c: it has the bytes of a"]
 
 
 @pytest.mark.parametrize(
