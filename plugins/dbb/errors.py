@@ -34,6 +34,7 @@
     │   ├── CalibrationInputsRefused   calibration-inputs-refused
     │   ├── CalibrationProductRefused  calibration-product-refused
     │   ├── PayloadFailed           payload-failed
+    │   ├── EfdValuesRefused        efd-values-refused
     │   └── ValidityOverlap         validity-overlap
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
@@ -54,6 +55,7 @@
         ├── ForbiddenTransition     forbidden-transition
         ├── SchemaOutOfDate         schema-out-of-date
         ├── InstallationWrong       installation-wrong
+        ├── EfdConfigWrong          efd-config-wrong
         └── NoReadUrl               no-read-url
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
@@ -466,6 +468,18 @@ class PayloadFailed(BrokenContract):
         return cls(f"The payload failed: {why}; its log is {log}.", name)
 
 
+class EfdValuesRefused(BrokenContract):
+    """Report values made of telemetry that an expectation forbids to publish."""
+
+    code = "efd-values-refused"
+    next_action = "`dbb efd verdicts` names columns and exposures; accept them with `--accept WHY`."
+
+    @classmethod
+    def for_interval(cls, instrument: str, begin: object, violations: object) -> Self:
+        """Name the interval and what does not hold."""
+        return cls(f"Nothing of the interval is published: {violations}.", f"{instrument} {begin}")
+
+
 class ValidityOverlap(BrokenContract):
     """Report a calibration that would be in force from the same moment on as another one."""
 
@@ -711,6 +725,18 @@ class InstallationWrong(Misconfigured):
     def for_part(cls, part: str, why: str) -> Self:
         """Name the part of the installation and what is wrong with it."""
         return cls(f"The installation is wrong: {why}.", part)
+
+
+class EfdConfigWrong(Misconfigured):
+    """Report a file that says what is made of telemetry, and cannot be carried out."""
+
+    code = "efd-config-wrong"
+    next_action = "Mend the named line; `dbb efd check` reads the file as the DAG does."
+
+    @classmethod
+    def for_line(cls, file: str, line: int, why: str) -> Self:
+        """Name the file, the line and the fault."""
+        return cls(f"The configuration cannot be used: {why}.", f"{file}:{line}")
 
 
 class NoReadUrl(Misconfigured):

@@ -1,0 +1,1 @@
+"""The EFD: the telemetry, events and commands of the observatory."""
