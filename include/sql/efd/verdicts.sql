@@ -3,4 +3,4 @@
 select begin_at, end_at, at, blocked, detail
 from efd_verdict
 where instrument = :instrument and begin_at >= :begin_at and begin_at < :end_at
-order by at desc, begin_at desc
+order by begin_at desc, number desc

@@ -62,10 +62,11 @@ create table efd_verdict (
     instrument text not null,
     begin_at   timestamp with time zone not null,
     end_at     timestamp with time zone not null,
+    number     integer not null,
     at         timestamp with time zone not null,
     blocked    boolean not null,
-    detail     text not null,
-    primary key (instrument, begin_at, end_at, at)
+    detail     text not null,                       -- JSON: what did not hold, and who accepted it
+    primary key (instrument, begin_at, end_at, number)
 );
 
 create function efd_refuse_change() returns trigger language plpgsql as $$

@@ -58,10 +58,11 @@ create table efd_verdict (
     instrument text not null,
     begin_at   timestamp with time zone not null,
     end_at     timestamp with time zone not null,
+    number     integer not null,
     at         timestamp with time zone not null,
     blocked    boolean not null,
-    detail     text not null,
-    primary key (instrument, begin_at, end_at, at)
+    detail     text not null,                       -- JSON: what did not hold, and who accepted it
+    primary key (instrument, begin_at, end_at, number)
 );
 
 create trigger efd_version_no_update before update on efd_version

@@ -90,6 +90,15 @@ class SqlPublished:
         with self._ledger.transaction() as connection:
             return _changed(connection, instrument, rows)
 
+    def samples(self, instrument: str, exposure_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        """Read by exposure and topic how many samples the published values were made of."""
+        found: dict[int, dict[str, int]] = {}
+        for first in range(0, len(exposure_ids), BATCH):
+            some = list(exposure_ids[first : first + BATCH])
+            for row in self._ledger.rows("efd/samples", instrument=instrument, exposure_ids=some):
+                found[row.exposure_id] = json.loads(row.samples)
+        return found
+
     def publish(
         self,
         config: TransformConfig,
@@ -217,6 +226,7 @@ class SqlPublished:
                     "instrument": instrument,
                     "begin_at": begin,
                     "end_at": end,
+                    "number": len(before) + 1,
                     "at": self._clock.now(),
                     "blocked": blocked,
                     "detail": told,
@@ -240,7 +250,9 @@ class SqlPublished:
 
 
 def _tai(time: dt.datetime) -> str:
-    return (time.astimezone(dt.UTC) + TAI_MINUS_UTC).replace(tzinfo=None).isoformat()
+    return (time.astimezone(dt.UTC) + TAI_MINUS_UTC).replace(tzinfo=None).isoformat(
+        timespec="microseconds"
+    )
 
 
 def _changed(connection: Connection, instrument: str, rows: Sequence[EfdRow]) -> list[EfdRow]:

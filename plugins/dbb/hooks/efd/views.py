@@ -17,6 +17,9 @@ from dbb.model.efd import WIDE
 _LEVELS = {"exposure": "exposure_id", "visit1": "visit_id"}
 """By level, the name of the key; a visit of this kind is one exposure."""
 
+PER_VIEW = 1500
+"""Columns of a view; PostgreSQL has 1,600 at most. What is more is in ``exposure_efd_2``, and so on."""
+
 _CASTS = {"int": "integer", "short": "smallint", "byte": "smallint", "long": "bigint"}
 
 
@@ -56,13 +59,15 @@ def _queries(
 ) -> Iterator[tuple[str, str]]:
     for level, key in _LEVELS.items():
         shown = [c for c in columns if c.property == WIDE and level in c.shown_of.split()]
-        cells = "".join(f", {_cell(c, is_sqlite=is_sqlite)} as {c.field}" for c in shown)
-        yield (
-            f"{level}_efd",
-            f"select v.day_obs, v.seq_num, v.exposure_id as {key}, p.at as created_at{cells} "
-            "from efd_current v join efd_publication p on p.publication_id = v.publication_from "
-            f"where v.instrument = {_text(instrument)} and v.property = ''",
-        )
+        for first in range(0, max(1, len(shown)), PER_VIEW):
+            some = shown[first : first + PER_VIEW]
+            cells = "".join(f", {_cell(c, is_sqlite=is_sqlite)} as {c.field}" for c in some)
+            yield (
+                f"{level}_efd" + (f"_{first // PER_VIEW + 1}" if first else ""),
+                f"select v.day_obs, v.seq_num, v.exposure_id as {key}, p.at as created_at{cells} "
+                "from efd_current v join efd_publication p on p.publication_id = v.publication_from "
+                f"where v.instrument = {_text(instrument)} and v.property = ''",
+            )
         yield (
             f"{level}_efd_unpivoted",
             f"select v.day_obs, v.seq_num, v.exposure_id as {key}, v.property, v.field, v.value "
