@@ -472,7 +472,9 @@ class EfdValuesRefused(BrokenContract):
     """Report values made of telemetry that an expectation forbids to publish."""
 
     code = "efd-values-refused"
-    next_action = "`dbb efd verdicts` names columns and exposures; accept them with `--accept WHY`."
+    next_action = (
+        "Look at what is named: table `efd_verdict` has it all. Mend the source or the limit."
+    )
 
     @classmethod
     def for_interval(cls, instrument: str, begin: object, violations: object) -> Self:
@@ -731,7 +733,7 @@ class EfdConfigWrong(Misconfigured):
     """Report a file that says what is made of telemetry, and cannot be carried out."""
 
     code = "efd-config-wrong"
-    next_action = "Mend the named line; `dbb efd check` reads the file as the DAG does."
+    next_action = "Mend the named line of the file."
 
     @classmethod
     def for_line(cls, file: str, line: int, why: str) -> Self:

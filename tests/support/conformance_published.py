@@ -16,7 +16,7 @@ from dbb.hooks.efd.engine import Engine
 from dbb.hooks.efd.published import SqlPublished
 from dbb.hooks.ledger import SqlLedger, _facts_row
 from dbb.hooks.sql import statement
-from dbb.model.efd import WIDE, EfdRow, Publication, Severity, Violation
+from dbb.model.efd_values import WIDE, EfdRow, Publication, Severity, Violation
 from dbb.model.exposure import ExposureFacts
 from support.fake_clock import FixedClock
 from support.telemetry import NOON, MemorySamples, column, config_of, table_of
@@ -72,7 +72,9 @@ def lay_exposures(ledger: SqlLedger, *many: ExposureFacts) -> None:
 
 CONFIG = config_of(
     column("wind_mean", topic=WIND, fields=("speed",), ivoa={"unit": "m/s", "ucd": "stat.mean"}),
-    column("wind_n", "count", topic=WIND, fields=("speed",), datatype="int", tables=["exposure_efd"]),
+    column(
+        "wind_n", "count", topic=WIND, fields=("speed",), datatype="int", tables=["exposure_efd"]
+    ),
     column("is_windy", "logical_or", topic=WIND, fields=("speed",), datatype="boolean"),
     column(
         "forces",
@@ -264,7 +266,10 @@ def test_views_have_the_shape_of_the_published_schema(published, ledger):
         "day_obs", "seq_num", "visit_id", "property", "field", "value",
     ]  # fmt: skip
     # a value of zero is one
-    assert [tuple(row) for row in arrays] == [("forces", "zForces0", 0.0), ("forces", "zForces1", 1.0)]
+    assert [tuple(row) for row in arrays] == [
+        ("forces", "zForces0", 0.0),
+        ("forces", "zForces1", 1.0),
+    ]
 
 
 def test_another_configuration_leaves_old_columns_where_they_are(published, ledger):
@@ -311,9 +316,7 @@ def test_endpoints_are_compared_by_day_and_by_row(published):
 
 def test_two_at_once_publish_once(published, ledger):
     made = Engine(CONFIG, telemetry()).transform(published.exposures("LATISS", NOON, NOON + HOUR))
-    others = [
-        EfdRow(**{**_fields(row), "values": {**row.values}}) for row in made.rows
-    ]
+    others = [EfdRow(**{**_fields(row), "values": {**row.values}}) for row in made.rows]
     done: list[Publication] = []
 
     def publish(rows):
@@ -330,3 +333,10 @@ def test_two_at_once_publish_once(published, ledger):
 
 def _fields(row: EfdRow) -> dict[str, object]:
     return {each.name: getattr(row, each.name) for each in dataclasses.fields(row)}
+
+
+def test_it_is_known_how_many_samples_published_values_were_made_of(published):
+    first = NIGHT * 100000 + 1
+    assert published.samples("LATISS", [first]) == {}
+    run(published)
+    assert published.samples("LATISS", [first]) == {first: {WIND: 16, FORCES: 16}}

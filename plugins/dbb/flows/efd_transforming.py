@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dbb.errors import EfdValuesRefused
-from dbb.model.efd import EfdRow, ExposureWindow, Publication, Severity, Violation
+from dbb.model.efd_values import EfdRow, ExposureWindow, Publication, Severity, Violation
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""The EFD: the telemetry, events and commands of the observatory."""
+"""The Engineering and Facilities Database: what asks the source, and what keeps and serves its archive."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -110,14 +111,7 @@ class Column(_Strict):
             kind = known.get(name)
             if kind is None:
                 raise ValueError(f"{self.function} has no argument {name!r}")
-            right = (
-                value in kind
-                if isinstance(kind, tuple)
-                else not isinstance(value, bool)
-                and isinstance(value, (int, float) if kind is float else kind)
-                and value >= 0
-            )
-            if not right:
+            if not (value in kind if isinstance(kind, tuple) else _is_number(value, kind)):
                 raise ValueError(f"the argument {name} cannot be {value!r}")
 
     @property
@@ -153,6 +147,13 @@ class Column(_Strict):
 class _Document(_Strict):
     version: str
     columns: list[Column] = Field(min_length=1)
+
+
+def _is_number(value: object, kind: type) -> bool:
+    """Say whether a value is a number that is not negative; a whole one, where that is wanted."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return (kind is float or isinstance(value, int)) and math.isfinite(value) and value >= 0
 
 
 class TransformConfig:

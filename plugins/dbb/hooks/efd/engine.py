@@ -22,7 +22,7 @@ from dbb.hooks.efd.config import Column, TransformConfig
 from dbb.hooks.efd.frames import REFERENCE, Whole, choose, make_frame, unpack
 from dbb.hooks.efd.samples import Samples
 from dbb.hooks.efd.statistics import BY_SLICE, expression, polynomial_rms
-from dbb.model.efd import WIDE, EfdRow, ExposureWindow
+from dbb.model.efd_values import WIDE, EfdRow, ExposureWindow
 
 AT_ONCE = dt.timedelta(hours=1)
 """How much time the exposures may span whose samples are in memory together."""
@@ -153,7 +153,7 @@ def _batches(exposures: Sequence[ExposureWindow]) -> Iterator[list[ExposureWindo
 
 
 def _names(columns: Sequence[Column]) -> list[str]:
-    names = set()
+    names: set[str] = set()
     for column in columns:
         if column.packed_series:
             names.update(f"{column.fields[0]}{number}" for number in range(column.packed_length))

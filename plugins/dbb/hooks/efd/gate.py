@@ -18,7 +18,7 @@ from dbb.errors import PolicyUnreadable
 from dbb.hooks.efd.config import FOLDER, Column, TransformConfig
 from dbb.hooks.efd.engine import Transformed
 from dbb.hooks.expectations import Suite, validate_rows
-from dbb.model.efd import WIDE, EfdRow, Severity, Violation
+from dbb.model.efd_values import WIDE, EfdRow, Severity, Violation
 from dbb.settings import INCLUDE
 
 NUMBERS_SUITE = INCLUDE / "expectations" / "efd_numbers.yaml"
@@ -67,7 +67,9 @@ def load_gate(instrument: str, folder: Path = FOLDER) -> Limits:
     for topic, given in document["topics"].items():
         good = _is_mapping(given) and set(given) == {"per_s", "otherwise"}
         if not good or not _is_number(given["per_s"]) or given["otherwise"] not in set(Severity):
-            raise PolicyUnreadable.for_file(path.name, f"{topic} has per_s, and otherwise block|warn")
+            raise PolicyUnreadable.for_file(
+                path.name, f"{topic} has per_s, and otherwise block|warn"
+            )
         topics[str(topic)] = (float(given["per_s"]), Severity(given["otherwise"]))
     return Limits(units, topics)
 
@@ -144,7 +146,9 @@ class Gate:
         changed: Sequence[EfdRow],
         before: Mapping[int, Mapping[str, int]],
     ) -> Iterator[dict[str, Any]]:
-        lasting = {each.exposure_id: (each.end - each.begin).total_seconds() for each in made.exposures}
+        lasting = {
+            each.exposure_id: (each.end - each.begin).total_seconds() for each in made.exposures
+        }
         for row in changed:
             if row.property != WIDE:
                 continue

@@ -19,7 +19,7 @@ from dbb.hooks.efd.views import make_views
 from dbb.hooks.ledger import BATCH, SqlLedger
 from dbb.hooks.sql import statement, to_time
 from dbb.model.day_obs import TAI_MINUS_UTC
-from dbb.model.efd import WIDE, EfdRow, ExposureWindow, Publication
+from dbb.model.efd_values import WIDE, EfdRow, ExposureWindow, Publication
 from dbb.ports import Clock
 
 NEWEST = 2**63 - 1
@@ -250,8 +250,10 @@ class SqlPublished:
 
 
 def _tai(time: dt.datetime) -> str:
-    return (time.astimezone(dt.UTC) + TAI_MINUS_UTC).replace(tzinfo=None).isoformat(
-        timespec="microseconds"
+    return (
+        (time.astimezone(dt.UTC) + TAI_MINUS_UTC)
+        .replace(tzinfo=None)
+        .isoformat(timespec="microseconds")
     )
 
 
@@ -271,9 +273,7 @@ def _note_columns(
     """Give every column of a configuration a place that no other ever had; write what is new."""
     known = {
         (row.property, row.field): row
-        for row in connection.execute(
-            statement("efd/columns"), {"instrument": config.instrument}
-        )
+        for row in connection.execute(statement("efd/columns"), {"instrument": config.instrument})
     }
     places: dict[str, dict[str, int]] = {WIDE: {}}
     for (name, field), row in known.items():

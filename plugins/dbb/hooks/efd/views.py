@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from dbb.hooks.sql import statement
-from dbb.model.efd import WIDE
+from dbb.model.efd_values import WIDE
 
 _LEVELS = {"exposure": "exposure_id", "visit1": "visit_id"}
 """By level, the name of the key; a visit of this kind is one exposure."""
@@ -21,6 +21,25 @@ PER_VIEW = 1500
 """Columns of a view; PostgreSQL has 1,600 at most. What is more is in ``exposure_efd_2``, and so on."""
 
 _CASTS = {"int": "integer", "short": "smallint", "byte": "smallint", "long": "bigint"}
+
+_WIDE = """
+select v.day_obs, v.seq_num, v.exposure_id as {key}, p.at as created_at{cells}
+from efd_current v join efd_publication p on p.publication_id = v.publication_from
+where v.instrument = {instrument} and v.property = ''
+"""
+
+_UNPIVOTED = """
+select v.day_obs, v.seq_num, v.exposure_id as {key}, v.property, v.field, v.value
+from efd_value v
+join efd_column c
+  on c.instrument = v.instrument and c.property = v.property and c.field = v.field
+where v.instrument = {instrument} and v.property <> ''
+  and c.shown_of in ('{level}', 'exposure visit1')
+"""
+
+_OBSERVED = """
+select e.*, {band} as band from exposure e where e.instrument = {instrument}
+"""
 
 
 def make_views(connection: Connection, instrument: str, bands: Mapping[str, str]) -> list[str]:
@@ -62,26 +81,14 @@ def _queries(
         for first in range(0, max(1, len(shown)), PER_VIEW):
             some = shown[first : first + PER_VIEW]
             cells = "".join(f", {_cell(c, is_sqlite=is_sqlite)} as {c.field}" for c in some)
-            yield (
-                f"{level}_efd" + (f"_{first // PER_VIEW + 1}" if first else ""),
-                f"select v.day_obs, v.seq_num, v.exposure_id as {key}, p.at as created_at{cells} "
-                "from efd_current v join efd_publication p on p.publication_id = v.publication_from "
-                f"where v.instrument = {_text(instrument)} and v.property = ''",
-            )
-        yield (
-            f"{level}_efd_unpivoted",
-            f"select v.day_obs, v.seq_num, v.exposure_id as {key}, v.property, v.field, v.value "
-            "from efd_value v join efd_column c on c.instrument = v.instrument "
-            "and c.property = v.property and c.field = v.field "
-            f"where v.instrument = {_text(instrument)} and v.property <> '' "
-            f"and c.shown_of in ('{level}', 'exposure visit1')",
-        )
+            number = f"_{first // PER_VIEW + 1}" if first else ""
+            query = _WIDE.format(key=key, cells=cells, instrument=_text(instrument))
+            yield f"{level}_efd{number}", query
+        query = _UNPIVOTED.format(key=key, level=level, instrument=_text(instrument))
+        yield f"{level}_efd_unpivoted", query
     cases = " ".join(f"when {_text(name)} then {_text(band)}" for name, band in bands.items())
     band = f"case e.physical_filter {cases} end" if cases else "cast(null as text)"
-    yield (
-        "exposure",
-        f"select e.*, {band} as band from exposure e where e.instrument = {_text(instrument)}",
-    )
+    yield "exposure", _OBSERVED.format(band=band, instrument=_text(instrument))
 
 
 def _cell(column: Row[Any], *, is_sqlite: bool) -> str:

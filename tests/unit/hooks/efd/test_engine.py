@@ -12,7 +12,7 @@ from dbb.errors import EfdUnavailable, EfdValuesRefused
 from dbb.hooks.efd import engine as engine_module
 from dbb.hooks.efd.engine import Engine
 from dbb.hooks.efd.samples import ParquetSamples
-from dbb.model.efd import WIDE, ExposureWindow
+from dbb.model.efd_values import WIDE, ExposureWindow
 from support.telemetry import (
     NOON,
     MemorySamples,
@@ -220,7 +220,9 @@ def test_several_fields_of_one_column_are_pooled():
 def test_a_topic_is_read_once_for_all_exposures_of_an_hour():
     samples = MemorySamples({T: table_of([1.0], x=[1.0], y=[2.0])})
     columns = [column("a"), column("b", "max"), column("c", fields=("y",))]
-    Engine(config_of(*columns), samples).transform([window(n, n * 35, n * 35 + 30) for n in range(9)])
+    Engine(config_of(*columns), samples).transform(
+        [window(n, n * 35, n * 35 + 30) for n in range(9)]
+    )
     assert [asked[:2] for asked in samples.asked] == [(T, ("x", "y"))]
     samples.asked.clear()
     Engine(config_of(*columns), samples).transform(

@@ -8,14 +8,12 @@ import pytest
 from dbb.errors import PolicyUnreadable
 from dbb.hooks.efd.engine import Engine
 from dbb.hooks.efd.gate import Gate, Limits, load_gate
-from dbb.model.efd import Severity
+from dbb.model.efd_values import Severity
 from dbb.settings import Settings
 from support.telemetry import MemorySamples, column, config_of, table_of, window
 
 T, OTHER = "lsst.sal.T", "lsst.sal.Other"
-LIMITS = Limits(
-    {"m/s": (0.0, 100.0)}, {T: (1.0, Severity.BLOCK), OTHER: (1.0, Severity.WARN)}
-)
+LIMITS = Limits({"m/s": (0.0, 100.0)}, {T: (1.0, Severity.BLOCK), OTHER: (1.0, Severity.WARN)})
 CONFIG = config_of(
     column("wind", ivoa={"unit": "m/s"}),
     column("spread", "stddev", ivoa={"unit": "m/s"}),
