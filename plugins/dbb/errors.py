@@ -47,7 +47,8 @@
     │   ├── CalibrationProductRefused  calibration-product-refused
     │   ├── PayloadFailed           payload-failed
     │   ├── ValidityOverlap         validity-overlap
-    │   └── DarkFile                dark-file
+    │   ├── DarkFile                dark-file
+    │   └── EfdValuesRefused        efd-values-refused
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── IncompleteGroup         incomplete-group
@@ -78,7 +79,8 @@
         ├── NoReadUrl               no-read-url
         ├── NotScratch              not-scratch
         ├── BackupUnusable          backup-unusable
-        └── SigningFailed           signing-failed
+        ├── SigningFailed           signing-failed
+        └── EfdConfigWrong          efd-config-wrong
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.
@@ -640,6 +642,20 @@ class PayloadFailed(BrokenContract):
         return cls(f"The payload failed: {why}; its log is {log}.", name)
 
 
+class EfdValuesRefused(BrokenContract):
+    """Report values made of telemetry that an expectation forbids to publish."""
+
+    code = "efd-values-refused"
+    next_action = (
+        "Look at what is named: table `efd_verdict` has it all. Mend the source or the limit."
+    )
+
+    @classmethod
+    def for_interval(cls, instrument: str, begin: object, violations: object) -> Self:
+        """Name the interval and what does not hold."""
+        return cls(f"Nothing of the interval is published: {violations}.", f"{instrument} {begin}")
+
+
 class ValidityOverlap(BrokenContract):
     """Report a calibration that would be in force from the same moment on as another one."""
 
@@ -1032,6 +1048,18 @@ class InstallationWrong(Misconfigured):
     def for_part(cls, part: str, why: str) -> Self:
         """Name the part of the installation and what is wrong with it."""
         return cls(f"The installation is wrong: {why}.", part)
+
+
+class EfdConfigWrong(Misconfigured):
+    """Report a file that says what is made of telemetry, and cannot be carried out."""
+
+    code = "efd-config-wrong"
+    next_action = "Mend the named line of the file."
+
+    @classmethod
+    def for_line(cls, file: str, line: int, why: str) -> Self:
+        """Name the file, the line and the fault."""
+        return cls(f"The configuration cannot be used: {why}.", f"{file}:{line}")
 
 
 class NoReadUrl(Misconfigured):

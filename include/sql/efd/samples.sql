@@ -1,0 +1,9 @@
+-- Read how many samples the latest versions of some exposures were made of, by topic (JSON).
+-- Parameters: instrument, exposure_ids. Index: primary key.
+select v.exposure_id, v.samples
+from efd_version v
+where v.instrument = :instrument and v.exposure_id in :exposure_ids and v.property = ''
+  and not exists (
+    select 1 from efd_version later
+    where later.instrument = v.instrument and later.exposure_id = v.exposure_id
+      and later.property = v.property and later.publication_from > v.publication_from)
