@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dbb.hooks.keeping import SqlKeeping
     from dbb.hooks.lfa import SqlLfaObjects
     from dbb.hooks.lfa_efd import EfdEvents
+    from dbb.hooks.maintenance import SqlMaintenance
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
     from dbb.hooks.qserv.records import SqlQserv
     from dbb.hooks.rucio_catalog import RucioCatalog
@@ -383,6 +384,13 @@ def open_canaries(settings: Settings, actor: str) -> SqlCanaries:
     from dbb.hooks.canary_rows import SqlCanaries  # noqa: PLC0415 - the canary alone
 
     return SqlCanaries(open_ledger(settings, actor), SystemClock())
+
+
+def open_maintenance(settings: Settings, actor: str) -> SqlMaintenance:
+    """Open what the ledger's database knows of maintenances."""
+    from dbb.hooks.maintenance import SqlMaintenance  # noqa: PLC0415 - maintenance alone
+
+    return SqlMaintenance(open_ledger(settings, actor), SystemClock())
 
 
 def open_cage(settings: Settings, actor: str) -> Cage:

@@ -29,6 +29,7 @@ OTHERS = {
     "dr_drill": "dr_drill.py",
     "export_bundle": "export_bundle.py",
     "canary": "canary.py",
+    "maintenance": "maintenance.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -48,6 +49,7 @@ POOLS = {
     "dr_drill": "audit",
     "export_bundle": "export",
     "canary": "audit",
+    "maintenance": "default_pool",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""

@@ -21,6 +21,7 @@ from sandbox import rest
 from sandbox.layout import Layout
 from sandbox.night import DAG, Night
 from sandbox.synthetic_night import NightPlan, resend_good
+from support.dag_runs import Runs
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(600)]
 
@@ -137,27 +138,54 @@ def kill_some_tasks(layout, killed, stop, most=4):
                     continue
 
 
-def test_a_backfill_by_the_command_line_brings_back_each_night_of_a_range(layout, ledger):
+def dbb(night, *words):
+    """Call the command line, as an operator does; give its exit code and its document."""
+    done = subprocess.run(
+        [ROOT / "dbb", *words, "--json"],
+        env={**os.environ, **night.env}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_range_of_nights_is_caught_up_also_with_a_maintenance_in_between(layout, ledger):
     first = fresh_night(ledger, after=20250601)
     while ledger.units_of_night("LSSTCam", first.next().value):
         first = fresh_night(ledger, after=first.next().value)
     nights = [Night(layout, print, str(day)) for day in (first, first.next())]
     for night in nights:
         make(night, 1)
-    created = subprocess.run(
-        [
-            ROOT / "sandbox", "env", "airflow", "backfill", "create", "--dag-id", DAG,
-            "--from-date", f"{first.date}", "--to-date", f"{first.next().next().date}",
-            "--max-active-runs", "2",
-        ],
-        env={**os.environ, "DBB_SANDBOX_DIR": str(layout.state)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert created.returncode == 0, created.stdout + created.stderr
+    span = ("--from", str(first), "--to", str(first.next()))
+
+    code, plan = dbb(nights[0], "catchup", "plan", *span)
+    assert (code, plan["exposures"]) == (1, 2)
+    code, started = dbb(nights[0], "catchup", "start", *span, "--nights-at-once", "2")
+    assert (code, started["state"], started["nights_left"]) == (0, "running", 2)
+
+    code, held = dbb(nights[0], "maintenance", "drain", "--reason", "test", "--within-s", "240")
+    assert (code, held["working"]) == (0, [])
+    dags = held["maintenance"]["dags"]
+    assert {DAG, "raw_tonight"} <= set(dags)
+    seen = [report(night)["verdict"] for night in nights]
+    time.sleep(8)  # long enough for the scheduler to start what it may
+    assert dbb(nights[0], "maintenance", "status")[1]["working"] == []
+    assert [report(night)["verdict"] for night in nights] == seen
+
+    resumed = Runs(nights[0], "maintenance")
+    assert set(resumed.end(resumed.trigger(action="resume")).values()) == {"success"}
+    assert dbb(nights[0], "maintenance", "status")[1]["maintenance"] is None
+    state = rest.call(
+        "GET", f"{nights[0].env['DBB_AIRFLOW_URL']}/api/v2/dags?limit=100", token=nights[0].token()
+    )
+    assert not [
+        each["dag_id"] for each in state["dags"] if each["is_paused"] and each["dag_id"] in dags
+    ]
+
     end = time.monotonic() + 300
     while time.monotonic() < end:
-        verdicts = [report(night)["verdict"] for night in nights]
-        if verdicts == ["SAFE", "SAFE"]:
+        code, told = dbb(nights[0], "catchup", "status", "--number", str(started["number"]))
+        if told["nights_left"] == 0:
             break
         time.sleep(3)
-    assert verdicts == ["SAFE", "SAFE"]
+    assert [night["verdict"] for night in told["nights"]] == ["SAFE", "SAFE"]
+    assert [report(night)["verdict"] for night in nights] == ["SAFE", "SAFE"]

@@ -64,7 +64,8 @@
     │   ├── CalibrationsDiffer      calibrations-differ
     │   ├── DrillFailed             drill-failed
     │   ├── ExportRefused           export-refused
-    │   └── CanaryStuck             canary-stuck
+    │   ├── CanaryStuck             canary-stuck
+    │   └── DrainUnfinished         drain-unfinished
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -80,7 +81,8 @@
         ├── NotScratch              not-scratch
         ├── BackupUnusable          backup-unusable
         ├── SigningFailed           signing-failed
-        └── EfdConfigWrong          efd-config-wrong
+        ├── EfdConfigWrong          efd-config-wrong
+        └── AirflowRefused          airflow-refused
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.

@@ -202,3 +202,17 @@ class SigningFailed(Misconfigured):
     def for_key(cls, key: object, why: object) -> Self:
         """Name the key's file, and what ssh-keygen says."""
         return cls(f"The export cannot be signed: {why}.", str(key))
+
+
+class AirflowRefused(Misconfigured):
+    """Report what Airflow will not do for us: a wrong login, a missing role, a wrong request."""
+
+    code = "airflow-refused"
+    next_action = (
+        "Give DBB_AIRFLOW_USER the role Op and its right password; the message says what was asked."
+    )
+
+    @classmethod
+    def for_request(cls, request: str, answer: object) -> Self:
+        """Name the request, and Airflow's answer."""
+        return cls(f"Airflow refuses: {answer}.", request)

@@ -238,3 +238,17 @@ class CanaryStuck(OverBudget):
     def for_step(cls, canary: str, step: str, seconds: float, limit_s: float, why: object) -> Self:
         """Name the canary, the step where it stuck, how long it took, and why."""
         return cls(f"It stuck at {step} after {seconds:.0f} of {limit_s:.0f} s: {why}.", canary)
+
+
+class DrainUnfinished(OverBudget):
+    """Report tasks that still run although maintenance wants them to end."""
+
+    code = "drain-unfinished"
+    next_action = "Wait and drain again, or end the tasks in Airflow: their next run goes on."
+
+    @classmethod
+    def for_tasks(cls, tasks: Sequence[str], waited_s: float) -> Self:
+        """Name the first tasks, and how long they were waited for."""
+        more = f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
+        names = ", ".join(tasks[:3])
+        return cls(f"After {waited_s:.0f} s there still run {names}{more}; nothing new is started.")
