@@ -22,6 +22,7 @@ from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.model.alarm import Alarm
 from dbb.model.endpoint import Role
 from dbb.model.instrument import Instrument
 from dbb.model.kind import Kind
@@ -32,6 +33,7 @@ from dbb.ports import Catalog, Indexer, Inspector, Repository, Sky, Store
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
+    from dbb.flows.alarming import Check, Watch
     from dbb.flows.canary import Cage
     from dbb.flows.drilling import Scratch
     from dbb.flows.efd import Efd
@@ -391,6 +393,39 @@ def open_maintenance(settings: Settings, actor: str) -> SqlMaintenance:
     from dbb.hooks.maintenance import SqlMaintenance  # noqa: PLC0415 - maintenance alone
 
     return SqlMaintenance(open_ledger(settings, actor), SystemClock())
+
+
+def open_watch(settings: Settings, actor: str) -> Watch:
+    """Open what alarms are made with: the checks, the channels, the log."""
+    from dbb.flows import alarm_checks as find  # noqa: PLC0415 - alarms alone
+    from dbb.flows.alarming import Watch  # noqa: PLC0415
+    from dbb.hooks.alarm_channels import open_channels  # noqa: PLC0415
+    from dbb.hooks.alarms import SqlAlarms  # noqa: PLC0415
+    from dbb.hooks.doctor import probe_airflow  # noqa: PLC0415
+
+    backbone, rows = (
+        open_backbone(settings, actor),
+        SqlAlarms(open_ledger(settings, actor), SystemClock()),
+    )
+    keeping, canaries = open_keeping(settings, actor), open_canaries(settings, actor)
+    endpoints = settings.endpoints.values()
+    checks: dict[str, Check] = {
+        "late": lambda: find.find_late(backbone, rows),
+        "outage": lambda: find.find_outage(backbone, rows),
+        "buffer": lambda: find.find_buffers(backbone, keeping, endpoints),
+        "calibration": lambda: find.find_late_calibrations(backbone),
+        "canary": lambda: find.find_stuck_canary(backbone, canaries),
+        "decision": lambda: find.find_decisions(backbone),
+    }
+    airflow = settings.environment.get("DBB_AIRFLOW_URL", "")
+    if airflow:
+        checks["airflow"] = lambda: find.find_silent(lambda: probe_airflow(airflow))
+
+    def link_of(alarm: Alarm) -> str:
+        page = f"{airflow}/dbb/{alarm.link}" if airflow and alarm.link else ""
+        return page or f"docs/operate/{alarm.code}.md"
+
+    return Watch(rows, SystemClock(), checks, open_channels(settings), link_of)
 
 
 def open_cage(settings: Settings, actor: str) -> Cage:

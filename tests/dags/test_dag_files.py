@@ -30,6 +30,7 @@ OTHERS = {
     "export_bundle": "export_bundle.py",
     "canary": "canary.py",
     "maintenance": "maintenance.py",
+    "alarm_watch": "alarm_watch.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -50,6 +51,7 @@ POOLS = {
     "export_bundle": "export",
     "canary": "audit",
     "maintenance": "default_pool",
+    "alarm_watch": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""

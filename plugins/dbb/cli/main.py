@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    alarms,
     audit,
     backup,
     budget,
@@ -55,6 +56,7 @@ COMMANDS: dict[str, ModuleType] = {
     "audit": audit,
     "scrub": scrub,
     "expire": expire,
+    "alarms": alarms,
     "buffers": buffers,
     "budget": budget,
     "retry": retry,

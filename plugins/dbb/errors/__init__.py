@@ -13,7 +13,8 @@
     │   ├── EfdLatePoints           efd-late-points
     │   ├── AirflowUnavailable      airflow-unavailable
     │   ├── QservUnavailable        qserv-unavailable
-    │   └── PayloadInterrupted      payload-interrupted
+    │   ├── PayloadInterrupted      payload-interrupted
+    │   └── AlarmNotSent            alarm-not-sent
     ├── Damaged              quarantine this copy, fetch another
     │   ├── MissingCopy             missing-copy
     │   ├── TruncatedFile           truncated-file
@@ -65,7 +66,10 @@
     │   ├── DrillFailed             drill-failed
     │   ├── ExportRefused           export-refused
     │   ├── CanaryStuck             canary-stuck
-    │   └── DrainUnfinished         drain-unfinished
+    │   ├── DrainUnfinished         drain-unfinished
+    │   ├── ExposuresLate           exposures-late
+    │   ├── ProductionOutage        production-outage
+    │   └── CalibrationLate         calibration-late
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs

@@ -252,3 +252,42 @@ class DrainUnfinished(OverBudget):
         more = f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
         names = ", ".join(tasks[:3])
         return cls(f"After {waited_s:.0f} s there still run {names}{more}; nothing new is started.")
+
+
+class ExposuresLate(OverBudget):
+    """Report exposures that an endpoint does not serve although their time is nearly over."""
+
+    code = "exposures-late"
+    next_action = "`dbb night` of their night says what each waits for; see what is red in Airflow."
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, units: int, oldest: str, limit_h: int) -> Self:
+        """Name the endpoint, how many exposures wait, the oldest, and the hours that they have."""
+        are = "exposure is" if units == 1 else "exposures are"
+        return cls(f"{units:,} {are} nearly {limit_h} h late, the oldest is {oldest}.", endpoint)
+
+
+class ProductionOutage(OverBudget):
+    """Report that nothing is published although exposures wait."""
+
+    code = "production-outage"
+    next_action = (
+        "`dbb doctor` names what stands; a drained maintenance ends by `dbb maintenance resume`."
+    )
+
+    @classmethod
+    def for_archive(cls, archive: str, units: int, hours: int) -> Self:
+        """Name the archive, how many exposures wait, and for how many hours nothing was published."""
+        return cls(f"Nothing was published for {hours} h, and {units:,} exposures wait.", archive)
+
+
+class CalibrationLate(OverBudget):
+    """Report a group of calibration exposures whose products are not in force in time."""
+
+    code = "calibration-late"
+    next_action = "`dbb calibration list` says in which step it is; the run in Airflow has its log."
+
+    @classmethod
+    def for_group(cls, group: str, seconds: float) -> Self:
+        """Name the group, and the seconds since its last exposure."""
+        return cls(f"{seconds:.0f} s after its last exposure it is not in force.", group)

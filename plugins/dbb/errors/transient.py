@@ -123,3 +123,15 @@ class PayloadInterrupted(Transient):
     def for_payload(cls, name: str, cause: object) -> Self:
         """Name the payload and what happened to it."""
         return cls(f"The payload was interrupted: {cause}.", name)
+
+
+class AlarmNotSent(Transient):
+    """Report a channel that did not take an alarm."""
+
+    code = "alarm-not-sent"
+    next_action = "None: the next look sends it. `dbb alarms list` shows what is open meanwhile."
+
+    @classmethod
+    def for_channel(cls, channel: str, cause: object) -> Self:
+        """Name the channel, and what it said."""
+        return cls(f"The channel did not take an alarm: {cause}.", channel)

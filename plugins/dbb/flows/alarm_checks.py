@@ -1,0 +1,147 @@
+"""What raises an alarm: each check asks one question and names the causes that hold now."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dbb.errors import (
+    BufferNearlyFull,
+    CalibrationLate,
+    ExposuresLate,
+    ProductionOutage,
+)
+from dbb.flows.backbone import Backbone
+from dbb.flows.buffers import BufferRows, Level, measure_buffers
+from dbb.flows.calibration_budget import ALERT_S
+from dbb.flows.canary import CanaryRows, overdue
+from dbb.model.alarm import Alarm
+from dbb.model.day_obs import DayObs
+from dbb.model.endpoint import Endpoint
+from dbb.model.quarantine import Refusal
+
+L1_PUBLIC_T_H = 24  # L1PublicT, DMS-DBB-REQ-0025
+LATE_AFTER_H = 20
+"""An alarm that comes when the time is over is of no use."""
+OUTAGE_AFTER_H = 12  # half of productionMaxDowntime, DMS-DBB-REQ-0001
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Say how many exposures an endpoint does not serve yet, and which waits longest."""
+
+    endpoint: str
+    units: int
+    oldest: str
+    day_obs: int
+    since_at: dt.datetime
+
+
+class LateRows(Protocol):
+    """Know from the ledger what waits, and when anything was published."""
+
+    def late(self, source: str, before: dt.datetime) -> list[Late]:
+        """By endpoint, what is not there although its last file came before a time."""
+
+    def last_published(self, endpoint: str) -> dt.datetime | None:
+        """Say when an endpoint last published anything."""
+
+
+def find_late(backbone: Backbone, rows: LateRows) -> list[Alarm]:
+    """Find endpoints that lack exposures four hours before their time is over."""
+    before = backbone.clock.now() - dt.timedelta(hours=LATE_AFTER_H)
+    return [
+        Alarm.of(
+            ExposuresLate.for_endpoint(each.endpoint, each.units, each.oldest, L1_PUBLIC_T_H),
+            each.endpoint,
+            each.since_at,
+            f"night/{each.day_obs}",
+        )
+        for each in rows.late(backbone.policy.source, before)
+    ]
+
+
+def find_outage(backbone: Backbone, rows: LateRows) -> list[Alarm]:
+    """Find out whether nothing was published for twelve hours although exposures wait."""
+    policy = backbone.policy
+    limit = backbone.clock.now() - dt.timedelta(hours=OUTAGE_AFTER_H)
+    waiting = [
+        each
+        for each in rows.late(policy.source, limit)
+        if each.endpoint in (policy.source, policy.archive)
+    ]
+    last = rows.last_published(policy.archive)
+    if not waiting or (last is not None and last > limit):
+        return []
+    since = last or min(each.since_at for each in waiting)
+    units = sum(each.units for each in waiting)
+    error = ProductionOutage.for_archive(policy.archive, units, OUTAGE_AFTER_H)
+    return [Alarm.of(error, policy.archive, since)]
+
+
+def find_buffers(
+    backbone: Backbone, rows: BufferRows, endpoints: Iterable[Endpoint]
+) -> list[Alarm]:
+    """Find buffers that are half full, or nearly."""
+    now = backbone.clock.now()
+    return [
+        Alarm.of(
+            BufferNearlyFull.for_buffer(each.endpoint, each.used, each.hours_left, each.needed_h),
+            f"{each.endpoint} {each.level}",
+            now,
+        )
+        for each in measure_buffers(backbone, rows, endpoints)
+        if each.level in (Level.FILLING, Level.NEARLY_FULL)
+    ]
+
+
+def find_late_calibrations(backbone: Backbone) -> list[Alarm]:
+    """Find groups of calibrations whose 1,200 seconds are nearly over."""
+    now = backbone.clock.now()
+    since = DayObs.at(now - dt.timedelta(days=1)).value
+    return [
+        Alarm.of(
+            CalibrationLate.for_group(group.name, (now - group.ended_at).total_seconds()),
+            group.name,
+            group.ended_at,
+        )
+        for group in backbone.calibrations.open_groups(since)
+        if (now - group.ended_at).total_seconds() >= ALERT_S
+    ]
+
+
+def find_stuck_canary(backbone: Backbone, rows: CanaryRows) -> list[Alarm]:
+    """Find out whether the last canary stuck, or none came."""
+    error = overdue(rows, backbone.clock.now())
+    return [] if error is None else [Alarm.of(error, "canary", rows.newest(1)[0].begun_at)]
+
+
+def find_silent(probe: Callable[[], object]) -> list[Alarm]:
+    """Ask a service how it is; its error is the alarm."""
+    probe()
+    return []
+
+
+def find_decisions(backbone: Backbone) -> list[Alarm]:
+    """Find what waits for a person's decision, a cause for each night and code."""
+    held: dict[tuple[int, str], list[Refusal]] = defaultdict(list)
+    for refusal in backbone.ledger.refusals():
+        held[refusal.day_obs, refusal.code].append(refusal)
+    return [_decision(day_obs, code, refusals) for (day_obs, code), refusals in held.items()]
+
+
+def _decision(day_obs: int, code: str, refusals: Sequence[Refusal]) -> Alarm:
+    first = refusals[0]
+    number = f"{len(refusals):,} refusals" if len(refusals) > 1 else "1 refusal"
+    return Alarm(
+        cause=f"{day_obs} {code}",
+        code=code,
+        what=f"Night {day_obs}: {number}, the first is of {first.unit}: {first.reason}",
+        where=first.endpoint,
+        next_action=f"`dbb quarantine list {day_obs}`. {first.next_action}",
+        since_at=first.found_at,
+        link=f"night/{day_obs}",
+    )

@@ -1,0 +1,29 @@
+"""The step of watching: look for causes of alarms, and tell the channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from dbb.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class LookForAlarms(BaseOperator):
+    """Run every check once, and tell the channels what is new; give what is open."""
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Call the flow.
+
+        Raises
+        ------
+        AlarmNotSent
+            If a channel did not take something; the next run sends it.
+        """
+        from dbb.flows.alarming import look  # noqa: PLC0415 - inside tasks only
+        from dbb.wiring import open_watch  # noqa: PLC0415 - clients are imported inside tasks only
+
+        return [each.to_json() for each in look(open_watch(Settings.load(), context["run_id"]))]
