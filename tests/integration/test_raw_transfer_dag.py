@@ -22,6 +22,7 @@ from sandbox.layout import Layout
 from sandbox.night import DAG, Night
 from sandbox.synthetic_night import NightPlan, resend_good
 from support.dag_runs import Runs
+from support.receiver import webhook
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(600)]
 
@@ -63,12 +64,27 @@ def make(night, exposures, *options):
 
 
 def report(night):
-    """Ask the command line, as an operator does."""
+    """Ask the command line for the night's verdict."""
+    return dbb(night, "night", night.day_obs)[1]
+
+
+def look_for_alarms(night):
+    """Look for alarms with a chat that listens; give what it was told of the night."""
+    got = []
+    with webhook(got) as url:
+        night.env = {**night.env, "DBB_ALARM_WEBHOOK": url}
+        dbb(night, "alarms", "watch")
+    return [each["text"] for each in got if night.day_obs in each["text"]]
+
+
+def dbb(night, *words):
+    """Call the command line, as an operator does; give its exit code and its document."""
     done = subprocess.run(
-        [ROOT / "dbb", "night", night.day_obs, "--json"],
+        [ROOT / "dbb", *words, "--json"],
         env={**os.environ, **night.env}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return json.loads(done.stdout)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
 
 
 def last_run_tasks(night):
@@ -93,10 +109,18 @@ def test_a_night_with_a_damaged_file_ends_safe_once_the_good_copy_came(night):
     assert first["counts"]["safe"] == 2
     [bad] = plan.faults
     assert [(r["unit"], r["code"]) for r in first["refusals"]] == [(bad, "truncated-file")]
+    told = look_for_alarms(night)
+    assert [text.splitlines()[0] for text in told] == ["*ALARM truncated-file at summit*"]
+    assert f"See: {night.env['DBB_AIRFLOW_URL']}/dbb/night/{night.day_obs}" in told[0]
     resend_good(plan)
     time.sleep(SETTLED_S)
     night.transfer()
     assert report(night)["verdict"] == "SAFE"
+    watch = Runs(night, "alarm_watch")
+    assert set(watch.end(watch.trigger()).values()) == {"success"}
+    (over,) = look_for_alarms(night)
+    assert over.startswith("*ended truncated-file at summit*")
+    assert look_for_alarms(night) == []
     night.transfer()  # a finished night is no work, and the run says so
     tasks = last_run_tasks(night)
     assert tasks["look_for_new_exposures"] == "success"
@@ -136,16 +160,6 @@ def kill_some_tasks(layout, killed, stop, most=4):
                         killed.append(age_s)
                 except (psutil.NoSuchProcess, ProcessLookupError):
                     continue
-
-
-def dbb(night, *words):
-    """Call the command line, as an operator does; give its exit code and its document."""
-    done = subprocess.run(
-        [ROOT / "dbb", *words, "--json"],
-        env={**os.environ, **night.env}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
 
 
 def test_a_range_of_nights_is_caught_up_also_with_a_maintenance_in_between(layout, ledger):

@@ -1,10 +1,7 @@
 """Channels over real sockets: what arrives, what is refused, and that no secret is told."""
 
 import datetime as dt
-import http.server
-import json
 import socketserver
-import threading
 
 import pytest
 
@@ -12,41 +9,12 @@ from dbb.errors import AlarmNotSent, SettingMissing
 from dbb.hooks.alarm_channels import Mail, Webhook, open_channels
 from dbb.model.alarm import Alarm
 from dbb.settings import Settings
+from support.receiver import serving, webhook
 
 ALARM = Alarm(
     "late frdf", "exposures-late", "3 exposures are late.", "frdf", "Look.",
     dt.datetime(2026, 11, 21, 3, tzinfo=dt.UTC), "https://airflow/dbb/night/20261121",
 )  # fmt: skip
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(handler):
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        servers.append(server)
-        return server.server_address[1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def hook(status, got):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    return Handler
 
 
 def mail_server(got, answer_to_mail="250 yes"):
@@ -78,27 +46,30 @@ def mail_server(got, answer_to_mail="250 yes"):
     return Handler
 
 
-def test_a_webhook_gets_the_subject_and_every_line(serve):
+def test_a_webhook_gets_the_subject_and_every_line():
     got = []
-    Webhook(f"http://127.0.0.1:{serve(hook(200, got))}/services/SECRET").send(ALARM)
+    with webhook(got) as url:
+        Webhook(url).send(ALARM)
     (message,) = got
     assert message["text"].startswith("*ALARM exposures-late at frdf*\n3 exposures are late.")
     assert "See: https://airflow/dbb/night/20261121" in message["text"]
 
 
-@pytest.mark.parametrize("path", ["refused", "dead"])
-def test_a_webhook_that_does_not_take_it_is_an_error_without_its_address(serve, path):
-    port = serve(hook(403, [])) if path == "refused" else 1
-    with pytest.raises(AlarmNotSent) as caught:
-        Webhook(f"http://127.0.0.1:{port}/services/SECRET").send(ALARM)
-    assert "SECRET" not in str(caught.value)
-    assert caught.value.__cause__ is None
+def test_a_webhook_that_does_not_take_it_is_an_error_without_its_address():
+    with webhook([], 403) as url, pytest.raises(AlarmNotSent, match="403") as refused:
+        Webhook(url).send(ALARM)
+    with pytest.raises(AlarmNotSent) as dead:
+        Webhook(url).send(ALARM)
+    for caught in (refused, dead):
+        assert "SECRET" not in str(caught.value)
+        assert caught.value.__cause__ is None
 
 
-def test_a_mail_says_what_where_since_when_and_what_next(serve):
+def test_a_mail_says_what_where_since_when_and_what_next():
     got = []
-    port = serve(mail_server(got))
-    Mail(f"smtp://127.0.0.1:{port}?from=dbb@example.org&to=a@example.org,b@example.org").send(ALARM)
+    with serving(mail_server(got)) as port:
+        address = f"smtp://127.0.0.1:{port}?from=dbb@example.org&to=a@example.org,b@example.org"
+        Mail(address).send(ALARM)
     (message,) = got
     for line in (
         "Subject: [data backbone] ALARM exposures-late at frdf",
@@ -110,9 +81,8 @@ def test_a_mail_says_what_where_since_when_and_what_next(serve):
         assert line in message.replace(",b@", ", b@")
 
 
-def test_a_mail_that_is_not_taken_is_an_error_without_the_password(serve):
-    port = serve(mail_server([], "550 no"))
-    with pytest.raises(AlarmNotSent) as caught:
+def test_a_mail_that_is_not_taken_is_an_error_without_the_password():
+    with serving(mail_server([], "550 no")) as port, pytest.raises(AlarmNotSent) as caught:
         Mail(f"smtp://127.0.0.1:{port}?from=x@example.org&to=y@example.org").send(ALARM)
     assert caught.value.where == "mail"
 
