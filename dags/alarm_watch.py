@@ -10,6 +10,8 @@ is not sent again.
 `dbb alarms list` shows what is open, `--all` the log. A dead Airflow tells nobody: let a machine beside it call `dbb alarms watch`
 by the clock; both may run, each cause is told once.
 
+It also hands [our metrics](docs/reference/metrics.md) to what Airflow sends its own to.
+
 ### Parameters
 None.
 
@@ -27,7 +29,7 @@ import datetime as dt
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from dbb.operators.alarms import LookForAlarms
+from dbb.operators.alarms import LookForAlarms, TellTheMetrics
 from dbb.operators.task_defaults import task_defaults
 from dbb.tags import Tag
 
@@ -43,3 +45,4 @@ with DAG(
     tags=[Tag.AUDIT, Tag.LIVE],
 ):
     LookForAlarms(task_id="look_for_alarms")
+    TellTheMetrics(task_id="tell_the_metrics")

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dbb.flows.expiry_views import ExpiryRows, Place
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
+    from dbb.flows.metrics import Meters
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.drills import SqlDrills
@@ -426,6 +427,25 @@ def open_watch(settings: Settings, actor: str) -> Watch:
         return page or f"docs/operate/{alarm.code}.md"
 
     return Watch(rows, SystemClock(), checks, open_channels(settings), link_of)
+
+
+def open_meters(settings: Settings, actor: str) -> Meters:
+    """Open what measures, for dashboards."""
+    from dbb.flows.metrics import Meters  # noqa: PLC0415 - metrics alone
+    from dbb.hooks.alarms import SqlAlarms  # noqa: PLC0415
+    from dbb.hooks.metrics import SqlMetrics  # noqa: PLC0415
+
+    alarms = SqlAlarms(open_ledger(settings, actor), SystemClock())
+    keeping = open_keeping(settings, actor)
+    return Meters(
+        backbone=open_backbone(settings, actor),
+        rows=SqlMetrics(open_ledger(settings, actor), alarms, SystemClock()),
+        alarms=alarms,
+        buffers=keeping,
+        canaries=open_canaries(settings, actor),
+        account=keeping.account(settings.raw.source, dt.timedelta(days=90)),
+        endpoints=settings.endpoints.values(),
+    )
 
 
 def open_cage(settings: Settings, actor: str) -> Cage:

@@ -1,4 +1,4 @@
-"""The step of watching: look for causes of alarms, and tell the channels."""
+"""The steps of watching: look for causes of alarms and tell the channels; measure."""
 
 from __future__ import annotations
 
@@ -27,3 +27,19 @@ class LookForAlarms(BaseOperator):
         from dbb.wiring import open_watch  # noqa: PLC0415 - clients are imported inside tasks only
 
         return [each.to_json() for each in look(open_watch(Settings.load(), context["run_id"]))]
+
+
+class TellTheMetrics(BaseOperator):
+    """Measure once, and hand the values to what Airflow sends its own metrics to."""
+
+    def execute(self, context: Context) -> int:
+        """Give the number of values."""
+        from airflow.sdk.observability import stats  # noqa: PLC0415 - inside tasks only
+
+        from dbb.flows.metrics import measure  # noqa: PLC0415
+        from dbb.wiring import open_meters  # noqa: PLC0415
+
+        metrics = measure(open_meters(Settings.load(), context["run_id"]))
+        for metric in metrics:
+            stats.gauge(metric.name, metric.value, tags=dict(metric.tags))
+        return len(metrics)

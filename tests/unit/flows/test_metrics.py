@@ -1,0 +1,108 @@
+"""Metrics: what the ledger says, under names that are documented, by StatsD and by Prometheus' text."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from airflow.sdk.observability import stats
+from statsd import StatsClient
+
+from dbb import wiring
+from dbb.cli import metrics as command
+from dbb.cli.main import main
+from dbb.flows.metrics import NAMES, Meters, Metric, exposition, measure
+from dbb.hooks.alarms import SqlAlarms
+from dbb.hooks.canary_rows import SqlCanaries
+from dbb.hooks.keeping import SqlKeeping
+from dbb.hooks.metrics import SqlMetrics
+from dbb.model.loss import LossAccount
+from dbb.operators.alarms import TellTheMetrics
+from support.tiny_camera import DETECTORS, image_name, take_exposure
+from support.world import World, run_night
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def meters():
+    world = World()
+    for number in (1, 2, 3):
+        unit = take_exposure(world.summit, number)
+    world.summit.put(image_name(unit, DETECTORS[0]), b"not FITS")
+    world.settle()
+    run_night(world)
+    alarms = SqlAlarms(world.ledger, world.clock)
+    return Meters(
+        world.backbone(), SqlMetrics(world.ledger, alarms, world.clock), alarms,
+        SqlKeeping(world.ledger, world.clock), SqlCanaries(world.ledger, world.clock),
+        LossAccount(12, 0, 0, 12, 0), (),
+    )  # fmt: skip
+
+
+def value(metrics, name, **tags):
+    (found,) = [each.value for each in metrics if (each.name, each.tags) == (name, tags)]
+    return found
+
+
+def test_the_values_are_the_ledgers(meters):
+    found = measure(meters)
+    assert value(found, "dbb.deliveries", endpoint="usdf", state="published") == 2
+    assert value(found, "dbb.deliveries_bytes", endpoint="frdf", state="published") > 0
+    assert value(found, "dbb.waiting_exposures", endpoint="frdf") == 0
+    assert value(found, "dbb.lag_seconds", endpoint="usdf", quantile="0.95") >= 0
+    assert sum(each.value for each in found if each.name == "dbb.quarantine_held") == 1
+    assert value(found, "dbb.loss_allowed") == pytest.approx(12e-5)
+
+
+def test_every_name_is_documented_and_on_the_dashboard_or_plain(meters):
+    page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(dbb\.[a-z_]+)`", page, re.MULTILINE)) == set(NAMES)
+    assert {each.name for each in measure(meters)} <= set(NAMES)
+    dashboard = json.loads((ROOT / "docs/operate/grafana-dashboard.json").read_text())
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", ())
+        for name in re.findall(r"dbb_[a-z_]+", target["expr"])
+    }
+    assert asked <= {name.replace(".", "_") for name in NAMES}
+    assert len(asked) >= 10
+
+
+def test_the_text_is_prometheus():
+    text = exposition([Metric("dbb.deliveries_bytes", 1_234_567_890_123, {"endpoint": 'a"b'})])
+    assert text == (
+        "# HELP dbb_deliveries_bytes their bytes\n# TYPE dbb_deliveries_bytes gauge\n"
+        'dbb_deliveries_bytes{endpoint="a\\"b"} 1234567890123.0\n'
+    )
+
+
+def test_the_command_writes_text_or_json(meters, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_open", lambda _: meters)
+    assert main(["metrics"], {"DBB_LEDGER_URL": "sqlite://"}) == 0
+    assert 'dbb_deliveries{endpoint="usdf",state="published"} 2.0' in capsys.readouterr().out
+    assert main(["metrics", "--json"], {"DBB_LEDGER_URL": "sqlite://"}) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "dbb-metrics/1"
+
+
+def test_the_task_hands_them_to_airflows_own_channel(meters, monkeypatch):
+    """Take what a StatsD client sends over a real socket."""
+    from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
+
+    monkeypatch.setattr(wiring, "open_meters", lambda *_: meters)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("127.0.0.1", 0))
+        sink.settimeout(5)
+        host, port = sink.getsockname()
+        stats.initialize(
+            factory=lambda: get_statsd_logger(
+                stats_class=StatsClient, host=host, port=port, prefix="airflow", ipv6=False, influxdb_tags_enabled=True,
+                statsd_influxdb_enabled=True,
+            ),
+            export_legacy_names=False,
+        )  # fmt: skip
+        sent = TellTheMetrics(task_id="tell").execute({"run_id": "test"})
+        got = [sink.recv(1024).decode() for _ in range(sent)]
+    assert "airflow.dbb.deliveries,endpoint=usdf,state=published:2|g" in got
