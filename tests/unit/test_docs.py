@@ -83,10 +83,14 @@ def test_every_command_and_option_is_in_the_reference(command):
         assert f"dbb {first} {word}" in section[0]
     for action in COMMANDS[command]._actions:
         for option in action.option_strings:
-            if option.startswith("--") and option != "--help":
+            if option.startswith("--") and option not in ("--help", "--watch"):
                 assert option in section[0], option
         if not action.option_strings:
             assert str(action.metavar).split("|")[0] in section[0], action.metavar
+
+
+def test_what_can_be_watched_is_described_once():
+    assert "`--watch`" in read("reference/cli.md").split("## Exit codes")[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from typing import TYPE_CHECKING
 
 from dbb.cli.actions import add_actions
@@ -50,9 +49,6 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
         parsers[name].add_argument(
             "--number", type=int, metavar="N", help="which backfill; the newest if left out"
         )
-    parsers["status"].add_argument(
-        "--watch", action="store_true", help="look again every 10 s until it has ended"
-    )
     return parsers
 
 
@@ -72,10 +68,6 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     if given.action in _CHANGES:
         backfills.change_backfill(number, _CHANGES[given.action])
     progress = progress_of(context.backbone, _choose(backfills, number))
-    while given.action == "status" and given.watch and progress.backfill.state == "running":
-        context.output.remark(f"{progress.done} of {len(progress.verdicts)} nights done")
-        time.sleep(10)
-        progress = progress_of(context.backbone, _choose(backfills, number))
     return _write(context, progress)
 
 

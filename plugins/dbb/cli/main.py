@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
+
+import argcomplete
 
 from dbb.cli import (
     alarms,
@@ -83,6 +87,14 @@ COMMANDS: dict[str, ModuleType] = {
     "ledger": ledger,
 }
 
+WATCHED = {
+    "night", "exposure", "where", "alarms list", "buffers", "budget", "canary status", "catchup status",
+    "maintenance status", "scrub status", "qserv status", "calibration show", "efd status",
+    "quarantine list",
+}  # fmt: skip
+"""What only looks, and may be looked at again and again."""
+WATCH_S = 10
+
 EPILOG = """exit codes: 0 all well, 1 findings, 2 usage, 3 a service is unreachable, 4 damaged data,
 5 misconfigured; any other means failure. docs/reference/cli.md describes every command."""
 
@@ -95,9 +107,16 @@ def build_parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         parser = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        actions = module.configure(parser) or {name: parser}
-        for leaf in actions.values():
+        for action, leaf in (module.configure(parser) or {"": parser}).items():
             leaf.add_argument("--json", action="store_true", help="write a stable JSON document")
+            is_watched = f"{name} {action}".strip() in WATCHED
+            leaf.set_defaults(watch=False)
+            if is_watched:
+                leaf.add_argument(
+                    "--watch",
+                    action="store_true",
+                    help=f"look again every {WATCH_S} s, until Ctrl-C",
+                )
     return top
 
 
@@ -107,7 +126,28 @@ def main(
     make_context: Callable[[Settings, Output], Context] = Context,
 ) -> int:
     """Run one command; give its exit code."""
-    given = build_parser().parse_args(arguments)
+    parser = build_parser()
+    argcomplete.autocomplete(parser)
+    given = parser.parse_args(arguments)
+    if not given.watch:
+        return _run(given, environment, make_context)
+    code = int(Exit.WELL)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[2J\x1b[H")  # as `clear` does
+            code = _run(given, environment, make_context)
+            sys.stdout.flush()
+            time.sleep(WATCH_S)
+    return code
+
+
+def _run(
+    given: argparse.Namespace,
+    environment: Mapping[str, str],
+    make_context: Callable[[Settings, Output], Context],
+) -> int:
+    """Run a command once; turn errors into exit codes."""
     output = Output.choose(wants_json=given.json)
     try:
         values, sandbox_file = read_environment(environment)

@@ -1,11 +1,15 @@
 """The ``dbb`` command: what it prints, and the exit code that a script can trust."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from dbb.cli.context import Context
-from dbb.cli.main import COMMANDS, build_parser, main
+from dbb.cli.main import COMMANDS, WATCHED, build_parser, main
 from dbb.cli.output import Form, Output
 from dbb.errors import LedgerUnavailable, RuleStuck
 from dbb.flows.copies import look_for_copies
@@ -339,3 +343,48 @@ def test_where_a_parcel_is_and_why_a_copy_waits(world, dbb, batch):
         assert copies["frdf"]["rule"] == "stuck"
         assert "link down" in copies["frdf"]["waits_for"]
         assert copies["frdf"]["stuck_at"]
+
+
+# -- looking again, completing ---------------------------------------------------------------------
+
+
+def test_what_only_looks_is_looked_at_again_until_somebody_ends_it(world, dbb, monkeypatch):
+    published(world)
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("dbb.cli.main.time.sleep", sleep)
+    code, out, _ = dbb("night", "20261121", "--watch", "--json")
+    assert (code, slept, out.count('"schema": "dbb-night/1"')) == (0, [10] * 3, 3)
+
+
+def test_every_watched_command_is_there_and_what_acts_is_not_watched():
+    parser = build_parser()
+    for words in WATCHED:
+        given = [*words.split(), *("x" for _ in range(NEEDS.get(words, 0))), "--watch"]
+        assert parser.parse_args(given).watch
+    with pytest.raises(SystemExit):
+        parser.parse_args(["alarms", "watch", "--watch"])
+
+
+NEEDS = {"exposure": 1, "where": 1, "calibration show": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [("dbb can", "canary"), ("dbb catchup p", "plan"), ("dbb catchup plan --f", "--from")],
+)
+def test_shells_complete_commands_actions_and_options(line, offered, tmp_path):
+    """Ask as a shell does: the line so far in the environment, the answer in a file."""
+    answer = tmp_path / "answer"
+    asked = {
+        **os.environ, "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line,
+        "COMP_POINT": str(len(line)), "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "PYTHONPATH": str(Path(main.__code__.co_filename).parents[2]),
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-m", "dbb"], env=asked, check=False)
+    assert offered in answer.read_text().replace(" ", "").split("\n")
