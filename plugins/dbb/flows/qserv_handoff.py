@@ -104,8 +104,9 @@ def stage_inputs(handoff: Handoff, inputs: Sequence[InputRow], paths: Mapping[st
         staged = handoff.workshop.stage(handoff.plan, each, paths[each.sha256])
         handoff.records.note_inputs(handoff.name, [staged])
         log.info(
-            "action=stage table=%s file=%s rows=%d overlap=%d quarantined=%d",
+            "action=stage table=%s file=%s rows=%d overlap=%d quarantined=%d elsewhere=%d twice=%d",
             staged.table, staged.name, staged.kept, staged.overlap, staged.quarantined,
+            staged.elsewhere, staged.twice,
         )  # fmt: skip
 
 
@@ -277,7 +278,7 @@ def verify_published(handoff: Handoff) -> list[Check]:
     checks: list[Check] = []
     rows: dict[str, int] = defaultdict(int)
     for each in handoff.records.inputs(handoff.name):
-        rows[each.table] += each.kept
+        rows[each.table] += each.kept - each.twice  # Qserv shows a match once
     for table in _tables(handoff):
         wanted = handoff.workshop.statistics(table)
         number, found = handoff.czar.statistics(handoff.plan.database, table.name, sorted(wanted))
@@ -359,13 +360,10 @@ def _check_rows(table: TablePlan, files: Sequence[ChunkFile], inputs: Sequence[I
             table.name, [f"{len(unstaged)} inputs are not staged: {unstaged[0]}"]
         )
     for each in inputs:
-        if table.rule.kind is not TableKind.REF_MATCH and each.rows != each.kept + each.quarantined:
-            raise CatalogUnfit.for_problems(
-                table.name,
-                [
-                    f"{each.name}: of {each.rows} rows {each.kept} are kept, {each.quarantined} put aside"
-                ],
-            )
+        kept = each.kept - each.twice
+        if each.rows != kept + each.quarantined:
+            told = f"of {each.rows} rows {kept} are kept, {each.quarantined} put aside"
+            raise CatalogUnfit.for_problems(table.name, [f"{each.name}: {told}"])
 
 
 def _compare(

@@ -61,6 +61,10 @@ class InputRow:
     overlap: int = 0
     quarantined: int = 0
     wrapped: int = 0
+    elsewhere: int = 0
+    """A child's rows whose director's row is of another file than that of most of them."""
+    twice: int = 0
+    """Matches that are written to two chunks."""
     is_staged: bool = False
 
 

@@ -97,6 +97,8 @@ class SqlQserv:
                     "overlap": each.overlap,
                     "quarantined": each.quarantined,
                     "wrapped": each.wrapped,
+                    "elsewhere": each.elsewhere,
+                    "twice": each.twice,
                     "staged": int(each.is_staged),
                 }
                 for each in inputs
@@ -116,6 +118,8 @@ class SqlQserv:
                 overlap=row.overlap,
                 quarantined=row.quarantined,
                 wrapped=row.wrapped,
+                elsewhere=row.elsewhere,
+                twice=row.twice,
                 is_staged=bool(row.staged),
             )
             for row in self._ledger.rows("qserv/inputs", handoff=name)

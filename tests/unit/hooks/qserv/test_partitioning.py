@@ -132,7 +132,9 @@ def test_a_regular_table_is_one_file(tmp_path, write):
     assert lines([file], tmp_path)[0] == ["0", "u"]
 
 
-def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write):
+@pytest.fixture
+def pairs(tmp_path, write):
+    """Stage four objects: 0 and 1 near each other in two chunks, 2 and 3 in one; give their chunks."""
     near = 1e-4
     # 12 sub-stripes of 85 stripes: stripes meet at multiples of 180/85.
     edge = 180 / 85 * 43 - 90
@@ -142,17 +144,52 @@ def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write
     stage(OBJECT, write(table), tmp_path)
     home = {int(line[0]): line[-2] for line in lines(reduce_all(OBJECT, tmp_path), tmp_path)}
     assert home[0] != home[1]
-    stage(MATCH, write(pa.table({"a": [0, 2], "b": [1, 3]}), "match.parquet"), tmp_path)
-    found = sorted(
-        [line[0], line[2], line[4]] for line in lines(reduce_all(MATCH, tmp_path), tmp_path)
-    )
-    assert found == sorted([["0", home[0], "1"], ["0", home[1], "2"], ["2", home[2], "3"]])
+    return home
 
 
-def test_a_match_wider_than_the_overlap_is_refused(tmp_path, write):
-    stage(OBJECT, write(objects(400)), tmp_path)
-    with pytest.raises(CatalogUnfit, match="further apart"):
-        stage(MATCH, write(pa.table({"a": [0], "b": [1]}), "match.parquet"), tmp_path)
+def matches(*rows):
+    return pa.table({"a": pa.array([a for a, _ in rows], pa.int64()),
+                     "b": pa.array([b for _, b in rows], pa.int64())})  # fmt: skip
+
+
+def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write, pairs):
+    staged = stage(MATCH, write(matches((0, 1), (2, 3)), "match.parquet"), tmp_path)
+    files = reduce_all(MATCH, tmp_path)
+    found = sorted([line[0], line[2], line[4]] for line in lines(files, tmp_path))
+    assert found == sorted([["0", pairs[0], "1"], ["0", pairs[1], "2"], ["2", pairs[2], "3"]])
+    assert (staged.rows, staged.kept, staged.twice, staged.overlap) == (2, 3, 1, 0)
+    assert not any(file.is_overlap for file in files)
+
+
+def test_a_match_without_one_partner_lies_with_the_other(tmp_path, write, pairs):
+    staged = stage(MATCH, write(matches((0, None), (None, 1)), "match.parquet"), tmp_path)
+    found = sorted([*line[:3], line[4]] for line in lines(reduce_all(MATCH, tmp_path), tmp_path))
+    assert found == sorted([["0", "\\N", pairs[0], "1"], ["\\N", "1", pairs[1], "2"]])
+    assert (staged.kept, staged.twice) == (2, 0)
+
+
+@pytest.mark.parametrize("row", [(0, 99), (99, 0), (None, None), (99, None)])
+def test_a_match_with_a_partner_that_is_nowhere_is_an_orphan(tmp_path, write, pairs, row):
+    assert pairs
+    file = write(matches((2, 3), row), "match.parquet")
+    with pytest.raises(CatalogUnfit, match="1 rows have no Object"):
+        stage(MATCH, file, tmp_path)
+    rule = dataclasses.replace(MATCH.rule, on_orphan=OnOrphan.QUARANTINE)
+    staged = stage(dataclasses.replace(MATCH, rule=rule), file, tmp_path)
+    assert (staged.kept, staged.quarantined) == (1, 1)
+
+
+def test_statistics_of_matches_count_each_once(tmp_path, write, pairs):
+    assert pairs
+    rows = matches((0, 1), (2, 3), (None, 1))
+    staged = stage(MATCH, write(rows, "match.parquet"), tmp_path)
+    assert (staged.statistics["b"].total, staged.statistics["a"].nulls) == (1 + 3 + 1, 1)
+
+
+def test_a_match_wider_than_its_separation_is_refused(tmp_path, write, pairs):
+    assert pairs
+    with pytest.raises(CatalogUnfit, match="further apart than 10 arcsec"):
+        stage(MATCH, write(matches((0, 2)), "match.parquet"), tmp_path)
 
 
 BAD = [
