@@ -266,7 +266,7 @@ def index_catalog(handoff: Handoff) -> None:
 
 
 def verify_published(handoff: Handoff) -> list[Check]:
-    """Compare by SQL: rows, and of a choice of columns nulls, least, most and sum.
+    """Compare by SQL: rows, and of a choice of columns nulls, least, most and sum; of text its length.
 
     Raises
     ------
@@ -281,7 +281,10 @@ def verify_published(handoff: Handoff) -> list[Check]:
         rows[each.table] += each.kept - each.twice  # Qserv shows a match once
     for table in _tables(handoff):
         wanted = handoff.workshop.statistics(table)
-        number, found = handoff.czar.statistics(handoff.plan.database, table.name, sorted(wanted))
+        texts = {column.name for column in table.columns if column.max_bytes}
+        number, found = handoff.czar.statistics(
+            handoff.plan.database, table.name, sorted(wanted), texts
+        )
         checks.append(
             Check(
                 table.name,

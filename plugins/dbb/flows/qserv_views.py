@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -163,7 +163,7 @@ class Czar(Protocol):
     """Ask a published catalogue by SQL."""
 
     def statistics(
-        self, database: str, table: str, columns: Sequence[str]
+        self, database: str, table: str, columns: Sequence[str], texts: Collection[str] = ()
     ) -> tuple[int, Mapping[str, ColumnStatistics]]: ...
 
 

@@ -167,7 +167,7 @@ class ReleasePlan:
 
 @dataclass(frozen=True, slots=True)
 class ColumnStatistics:
-    """Hold what SQL must find again after publication (NaN counts as null)."""
+    """Hold what SQL must find again after publication (NaN counts as null; of text it is the length)."""
 
     nulls: int
     least: float | None

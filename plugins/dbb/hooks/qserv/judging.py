@@ -80,6 +80,10 @@ def _numbers(table: TablePlan) -> Iterator[tuple[str, str, float, float]]:
             0,
             0,
         )
+    for each in table.columns:
+        if each.type.startswith("CHAR") and each.name not in rule.optional:
+            blank = f"count(*) filter (ends_with(\"{each.name}\"::varchar, ' '))"
+            yield f"{each.name}: values that end with a blank", blank, 0, 0
     for column, (low, high) in rule.ranges.items():
         finite = f'min("{column}") filter (isfinite("{column}"::double))'
         yield f"{column}: least", f"coalesce({finite}, {low})", float(low), float(high)

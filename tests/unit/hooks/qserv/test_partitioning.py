@@ -274,6 +274,11 @@ def test_a_value_that_the_database_would_change_is_refused(tmp_path, write, colu
         stage(OBJECT, write(table.set_column(place, column, pa.array(values, kind))), tmp_path)
 
 
+def test_a_blank_at_the_end_of_a_char_is_refused(tmp_path, write):
+    with pytest.raises(CatalogUnfit, match="band has values that do not fit"):
+        stage(VISIT, write(pa.table({"visit": [1], "band": [" "]})), tmp_path)
+
+
 def test_the_same_key_twice_is_found_over_all_inputs(tmp_path, write):
     stage(OBJECT, write(objects(10), "a.parquet"), tmp_path)
     check_unique(OBJECT, tmp_path / "staging")
@@ -294,6 +299,9 @@ def test_statistics_are_of_the_rows_without_their_copies(tmp_path, write):
     assert staged.overlap > 0
     found = staged.statistics["objectId"]
     assert (found.least, found.most, found.total, found.nulls) == (0, 999, 999 * 500, 0)
+    text = staged.statistics["name"]
+    lengths = [len(each) for each in table["name"].to_pylist()]
+    assert (text.least, text.most, text.total) == (5, 7, sum(lengths))
     assert staged.statistics["flux"].total == pytest.approx(
         np.sum(table["flux"].to_numpy().astype(float))
     )

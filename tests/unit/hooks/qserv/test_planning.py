@@ -179,6 +179,17 @@ def test_a_bad_number_is_told_before_anything_is_cut(tmp_path, write, column, va
         judged(with_ranges(flux=("-100", "100")), write(table), tmp_path)
 
 
+@pytest.mark.parametrize(("kind", "fits"), [("CHAR(4)", False), ("VARCHAR(4)", True)])
+def test_a_blank_at_the_end_is_told_where_it_would_be_dropped(tmp_path, write, kind, fits):
+    table = TablePlan("T", TableRule(TableKind.REGULAR), (Column("x", kind, 4),))
+    file = write(pa.table({"x": pa.array(["a", " b", "c ", None]).dictionary_encode()}))
+    if fits:
+        assert judged(table, file, tmp_path) == 0
+    else:
+        with pytest.raises(CatalogUnfit, match=r"end with a blank is 1"):
+            judged(table, file, tmp_path)
+
+
 def test_a_match_may_lack_one_partner_and_its_flag_is_qservs(tmp_path, write):
     rule = TableRule(
         TableKind.REF_MATCH, director="Object", director_key="a", director2="Object",
