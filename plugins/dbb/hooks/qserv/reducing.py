@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -124,10 +125,19 @@ def find_duplicates(table: TablePlan, staging: Path) -> list[str]:
         groups = [[str(each.path) for each in some] for some in group_overlapping(pieces)]
         names = "key"
     else:
-        parts = (staging / "stage" / table.name).glob("*/bucket_*.parquet")
-        groups = [sorted(map(str, parts))]
+        by_bucket: dict[str, list[str]] = defaultdict(list)
+        for part in sorted((staging / "stage" / table.name).glob("*/bucket_*.parquet")):
+            # Rows of one director are in one bucket: so are all that could have its key.
+            by_bucket[part.name if rule.director_key in columns else ""].append(str(part))
+        groups = list(by_bucket.values())
         names = ", ".join(f'"{name}"' for name in columns)
-    query = f"select {names}, count(*) n from read_parquet($files) group by {names} having n > 1 limit 3"  # noqa: S608 - columns of the schema
+    # A match that is written to two chunks is one row.
+    is_match = rule.kind is TableKind.REF_MATCH
+    once = f'"{rule.flag_column}" <> 2 or "{rule.director_key}" is null' if is_match else "true"
+    query = f"""
+        select {names}, count(*) n from read_parquet($files) where {once}
+        group by {names} having n > 1 limit 3
+    """  # noqa: S608 - columns of the schema
     found = []
     with open_duckdb(staging) as connection:
         for files in filter(None, groups):

@@ -186,6 +186,16 @@ def test_statistics_of_matches_count_each_once(tmp_path, write, pairs):
     assert (staged.statistics["b"].total, staged.statistics["a"].nulls) == (1 + 3 + 1, 1)
 
 
+def test_a_match_in_two_chunks_is_no_duplicate(tmp_path, write, pairs):
+    assert pairs
+    table = dataclasses.replace(MATCH, rule=dataclasses.replace(MATCH.rule, unique=("a", "b")))
+    stage(table, write(matches((0, 1), (2, 3)), "a.parquet"), tmp_path)
+    check_unique(table, tmp_path / "staging")
+    stage(table, write(matches((0, 1)), "b.parquet"), tmp_path)
+    with pytest.raises(CatalogUnfit, match="a, b = 0, 1 comes 2 times"):
+        check_unique(table, tmp_path / "staging")
+
+
 def test_a_match_wider_than_its_separation_is_refused(tmp_path, write, pairs):
     assert pairs
     with pytest.raises(CatalogUnfit, match="further apart than 10 arcsec"):
@@ -291,6 +301,21 @@ def test_the_same_declared_key_twice_is_found(tmp_path, write):
     stage(VISIT, write(pa.table({"visit": [1, 1], "band": ["g", "r"]})), tmp_path)
     with pytest.raises(CatalogUnfit, match="visit = 1 comes 2 times"):
         check_unique(VISIT, tmp_path / "staging")
+
+
+def test_a_childs_key_twice_is_found_in_whatever_files_it_comes(tmp_path, write):
+    stage(OBJECT, write(objects(400)), tmp_path)
+    table = dataclasses.replace(
+        FORCED, rule=dataclasses.replace(FORCED.rule, unique=("objectId", "flux"))
+    )
+    for name, flux in (("a", 1.0), ("b", 2.0)):
+        rows = pa.table({"objectId": np.arange(400), "flux": np.full(400, flux, np.float32)})
+        stage(table, write(rows, f"{name}.parquet"), tmp_path)
+    check_unique(table, tmp_path / "staging")
+    rows = pa.table({"objectId": [7, 8], "flux": pa.array([3.0, 2.0], pa.float32())})
+    stage(table, write(rows, "c.parquet"), tmp_path)
+    with pytest.raises(CatalogUnfit, match=r"objectId, flux = 8, 2\.0 comes 2 times"):
+        check_unique(table, tmp_path / "staging")
 
 
 def test_statistics_are_of_the_rows_without_their_copies(tmp_path, write):
