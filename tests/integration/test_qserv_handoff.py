@@ -461,8 +461,22 @@ def test_few_contributions_are_in_flight(contract, client, records, tmp_path, in
     assert 1 <= most <= 2
 
 
+DEATHS = (
+    "begin after", "note_inputs after", "stage within", "stage within", "stage after", "stage before",
+    "check_unique within", "reduce within", "reduce within", "reduce after", "note_files before",
+    "note_files after", "register_table within", "intend after", "start before", "start within",
+    "start after", "submit before", "submit within", "submit after", "note_loaded after", "end before",
+    "end within", "end after", "note_attempt before", "count_rows within", "publish before",
+    "publish within", "build_director_index within", "deploy_row_counters before",
+)  # fmt: skip
+"""Calls of the handoff in its order: cutting, writing, loading, the answer to a commit, publishing."""
+
+
 def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
-    """Kill the process before or after every few calls, and start it again, until it comes through."""
+    """Kill the process before, within or after a call, and start it again, until it comes through.
+
+    Which of the calls of a name it is, and how far it came in it, is left to chance; the last kills befall any call.
+    """
     engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
     migrate(engine)
     login = contract.czar()
@@ -479,12 +493,11 @@ def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
     root = request.config.rootpath
     path = os.pathsep.join(str(root / each) for each in ("plugins", "include", "tests"))
     kills = 0
-    while kills < 90:
-        # The first calls of a restart repeat what is done: die further on as it gets further.
-        order |= {
-            "die_at": chance.randint(10 + kills, 40 + 3 * kills),
-            "after": chance.random() < 0.5,
-        }
+    while True:
+        call, how = DEATHS[kills].split() if kills < len(DEATHS) else ("*", "within")
+        most = {"*": 150, "stage": 4, "reduce": 3, "submit": 3}.get(call, 1)
+        order |= {"call": call, "how": how, "nth": chance.randint(1, most)}
+        order["delay_s"] = chance.uniform(0, 0.05)
         (tmp_path / "order.json").write_text(json.dumps(order))
         done = subprocess.run(
             [sys.executable, "-m", "support.qserv_mortal", str(tmp_path / "order.json")],
@@ -494,7 +507,9 @@ def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
             break
         assert done.returncode == -signal.SIGKILL, done.stderr
         kills += 1
-    assert 20 <= kills < 90
+        assert kills < 60
+    died = (tmp_path / "deaths.log").read_text().splitlines()
+    assert tuple(died[: len(DEATHS)]) == DEATHS
     with pymysql.connect(**login) as connection, connection.cursor() as cursor:
         for table, times in (("Object", 1), ("ForcedSource", 3)):
             cursor.execute(f"select objectId from `{order['database']}`.`{table}`")  # noqa: S608
