@@ -405,6 +405,23 @@ def test_a_lost_answer_to_publishing_is_read_back(contract, handoff, inputs):
     assert handoff.records.find("tiny", handoff.row.endpoint).stage is Stage.PUBLISHED
 
 
+def test_a_publication_that_may_be_at_work_is_waited_for(contract, handoff, inputs):
+    prepare(handoff, *inputs)
+    load_all(handoff, wait)
+    reconcile_rows(handoff)
+    open_one = handoff.server.start(handoff.plan.database, {})
+    with pytest.raises(QservRefused, match="uncommitted"):
+        publish_catalog(handoff)
+    plant(contract, "refuse", match={"path": "/ingest/database/*"})
+    with pytest.raises(QservUnavailable, match="ConnectionError"):
+        publish_catalog(handoff)
+    with pytest.raises(QservUnavailable, match="an earlier request may still be at work"):
+        publish_catalog(handoff)
+    handoff.server.end(open_one, abort=True)
+    publish_catalog(handoff)
+    assert handoff.records.find("tiny", handoff.row.endpoint).stage is Stage.PUBLISHED
+
+
 def test_a_rollback_takes_everything_back_and_it_can_begin_again(contract, handoff, inputs):
     hand_over(handoff, *inputs, wait)
     roll_back(handoff)
@@ -467,7 +484,7 @@ DEATHS = (
     "note_files after", "register_table within", "intend after", "start before", "start within",
     "start after", "submit before", "submit within", "submit after", "note_loaded after", "end before",
     "end within", "end after", "note_attempt before", "count_rows within", "publish before",
-    "publish within", "build_director_index within", "deploy_row_counters before",
+    "publish within", "build_director_index before", "deploy_row_counters before",
 )  # fmt: skip
 """Calls of the handoff in its order: cutting, writing, loading, the answer to a commit, publishing."""
 

@@ -4,3 +4,10 @@
 alter table qserv_input add column elsewhere bigint not null default 0;
 
 alter table qserv_input add column twice bigint not null default 0;
+
+-- A publication that Qserv was asked for: while no answer came, an earlier request may be at work.
+create table qserv_publication (
+    handoff  text primary key references qserv_handoff (handoff),
+    asked_at timestamp with time zone not null,
+    answered integer not null check (answered in (0, 1))
+);

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dbb.errors import CatalogUnfit, LoadRefused, QservRefused, QservUnfit
+from dbb.errors import CatalogUnfit, LoadRefused, QservRefused, QservUnavailable, QservUnfit
 from dbb.flows.backbone import Backbone
 from dbb.flows.qserv_inputs import find_inputs, verify_inputs
 from dbb.flows.qserv_views import Check, Handoff, InputRow, Stage
@@ -233,20 +233,36 @@ def reconcile_rows(handoff: Handoff) -> list[Check]:
 
 
 def publish_catalog(handoff: Handoff) -> None:
-    """Publish; who lost the answer finds it published."""
+    """Publish; who lost the answer finds it published.
+
+    Raises
+    ------
+    LoadRefused
+        If it is not reconciled.
+    QservUnavailable
+        If it is refused while an earlier request, whose answer was lost, may be at work: look later.
+    """
     if not _is_past(handoff, Stage.RECONCILED):
         raise LoadRefused.for_difference(handoff.name, "Its rows are not reconciled")
-    database = handoff.plan.database
+    database, records = handoff.plan.database, handoff.records
     catalog = handoff.server.catalog(database)
     if catalog is None:
         raise QservUnfit.for_reason(database, "Qserv does not have it any more")
     if not catalog["is_published"]:
+        is_at_work = records.is_publication_open(handoff.name)
+        records.ask_publication(handoff.name)
         try:
             handoff.server.publish(database)
-        except QservRefused:
+        except QservRefused as error:
             if not is_published(handoff):
+                if is_at_work:
+                    raise QservUnavailable.for_cause(
+                        f"publishing {database}", "an earlier request may still be at work"
+                    ) from error
+                records.answer_publication(handoff.name)
                 raise
-    handoff.records.advance(handoff.name, Stage.PUBLISHED)
+    records.answer_publication(handoff.name)
+    records.advance(handoff.name, Stage.PUBLISHED)
 
 
 def is_published(handoff: Handoff) -> bool:

@@ -64,6 +64,23 @@ def test_stages_only_go_forward(records):
     assert records.find("dp1", "usdf").stage is Stage.PLANNED
 
 
+def test_a_publication_is_open_until_it_is_answered_or_a_day_old(records):
+    row = HandoffRow("dp1", "usdf", "dp1", "0" * 64, Stage.PLANNED)
+    records.begin(row)
+    assert not records.is_publication_open(row.name)
+    records.ask_publication(row.name)
+    assert records.is_publication_open(row.name)
+    records._clock.advance(23 * 3600)
+    records.ask_publication(row.name)
+    records._clock.advance(2 * 3600)
+    assert not records.is_publication_open(row.name)
+    records.answer_publication(row.name)
+    records.ask_publication(row.name)
+    assert records.is_publication_open(row.name)
+    records.forget(row.name)
+    assert not records.is_publication_open(row.name)
+
+
 @pytest.mark.usefixtures("records")
 @pytest.mark.parametrize("action", ["plan", "resume", "verify", "rollback"])
 def test_an_endpoint_without_a_qserv_is_told(capsys, action):
