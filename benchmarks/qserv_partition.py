@@ -1,14 +1,17 @@
 """Cut a synthetic catalogue of 22 columns into Qserv's chunks: rows per CPU-second and peak memory.
 
-``python benchmarks/qserv_partition.py [--rows 500000 2000000]``
+``python benchmarks/qserv_partition.py [--rows 500000 2000000] [--workers 2]``
 
 Each size runs in a process of its own. The rate of finding chunks alone (own chunk, and all copies in
-overlaps) is measured first; the whole job is Parquet to CSV with digests and statistics.
+overlaps) is measured first; the whole job is Parquet to CSV with digests and statistics. At last the largest
+size is cut by several processes, an input each and then a bucket each, as the DAG's tasks do it.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import resource
 import subprocess
 import sys
@@ -46,12 +49,12 @@ TABLE = TablePlan(
 PLAN = ReleasePlan("benchmark", "benchmark", LAYOUT, (TABLE,), (), "")
 
 
-def write(path: Path, rows: int) -> None:
+def write(path: Path, rows: int, begin: int = 0) -> None:
     """Write a catalogue of a patch of 25 square degrees, a quarter of a million rows at a time."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(begin)
     writer = None
-    for first in range(0, rows, 250_000):
-        some = min(250_000, rows - first)
+    for first in range(begin, begin + rows, 250_000):
+        some = min(250_000, begin + rows - first)
         table = pa.table(
             {
                 "objectId": np.arange(first, first + some),
@@ -101,10 +104,46 @@ def cut(path: Path, rows: int) -> None:
     )
 
 
+def stage(path: str) -> None:
+    """Cut one input."""
+    stage_input(PLAN, TABLE, Path(path), Path(path).stem.ljust(64, "0"), staging_of(path), BUCKETS)
+
+
+def reduce(which: tuple[str, int]) -> int:
+    """Write the chunk files of a bucket; give their rows, copies left out."""
+    path, bucket = which
+    files = reduce_bucket(TABLE, bucket, staging_of(path))
+    return sum(file.rows for file in files if not file.is_overlap)
+
+
+def staging_of(path: str) -> Path:
+    """Give the folder of all inputs."""
+    return Path(path).parent / "staging"
+
+
+def cut_by_many(paths: list[str], rows: int) -> None:
+    """Do the whole job by a process for each input."""
+    begun, begun_wall = os.times(), time.monotonic()
+    with multiprocessing.get_context("spawn").Pool(len(paths)) as pool:
+        pool.map(stage, paths, 1)
+        found = pool.map(reduce, [(paths[0], bucket) for bucket in range(BUCKETS)], 1)
+        pool.close()
+        pool.join()
+    wall, now = time.monotonic() - begun_wall, os.times()
+    took = now.children_user + now.children_system - begun.children_user - begun.children_system
+    assert sum(found) == rows
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    print(
+        f"{rows:>10,} rows by {len(paths)} processes, their start included: {took:.1f} CPU-s in"
+        f" {wall:.1f} s, {took / wall:.1f} cores; {rows / took / 1e3:,.0f} k rows/CPU-s, peak {peak} MiB each"
+    )
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[500_000, 2_000_000])
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cut", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.cut:
@@ -117,6 +156,12 @@ def main() -> None:
             write(path, rows)
             command = [sys.executable, __file__, "--cut", str(path), str(rows)]
             subprocess.run(command, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        each = max(given.rows) // given.workers
+        paths = [f"{folder}/input{number}.parquet" for number in range(given.workers)]
+        for number, name in enumerate(paths):
+            write(Path(name), each, each * number)
+        cut_by_many(paths, each * given.workers)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ first.
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from airflow.sdk import DAG, Param
 
@@ -68,10 +69,13 @@ with DAG(
     buckets = qserv.ListBuckets(task_id="list_buckets", trigger_rule="none_failed")
     write = qserv.WriteChunkFiles.partial(task_id="write_chunk_files").expand(part=buckets.output)
     register = qserv.RegisterCatalog(task_id="register_catalog")
-    load = qserv.LoadBatch.partial(task_id="load_batch").expand(part=register.output)
-    reconcile = qserv.ReconcileRows(task_id="reconcile_rows")
-    publish = qserv.PublishCatalog(task_id="publish_catalog")
-    index = qserv.IndexCatalog(task_id="index_catalog")
+    long: dict[str, Any] = {
+        "execution_timeout": dt.timedelta(days=1)
+    }  # Qserv may be at it for hours
+    load = qserv.LoadBatch.partial(task_id="load_batch", **long).expand(part=register.output)
+    reconcile = qserv.ReconcileRows(task_id="reconcile_rows", **long)
+    publish = qserv.PublishCatalog(task_id="publish_catalog", **long)
+    index = qserv.IndexCatalog(task_id="index_catalog", **long)
     verify = qserv.VerifyPublished(task_id="verify_published")
     plan >> directors
     cut >> children

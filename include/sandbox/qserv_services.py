@@ -139,6 +139,8 @@ class QservContract(Service):
     ----------
     workers
         How many; the number is part of what is kept, so do not lower it over the same state.
+    bug
+        One of `sandbox.qserv.bugs`, to be started with; for tests of the tests.
     """
 
     name = "qserv-contract"
@@ -146,8 +148,9 @@ class QservContract(Service):
     ports = ("qserv_controller",)
     ready_within_s = 30
 
-    def __init__(self, layout: Layout, allotted: Allotted, workers: int = 3) -> None:
+    def __init__(self, layout: Layout, allotted: Allotted, workers: int = 3, bug: str = "") -> None:
         super().__init__(layout, allotted)
+        self.bug = bug
         self.workers = workers
         self.mariadb = MariaDb(layout, allotted)
 
@@ -189,6 +192,7 @@ class QservContract(Service):
             "worker_ports": [self.allotted.port(f"qserv_worker_{n}") for n in numbers],
             "folder": str(folder / "loading"),
             "czar_user": CZAR,
+            "bug": self.bug,
         }
         write_private(self._config, json.dumps(config))
 

@@ -655,10 +655,35 @@ def test_indexes_are_made_on_published_tables(site, database):
     assert not site.ask("POST", "/replication/sql/index", **body)["success"]
     site.ok("PUT", f"/ingest/database/{database}")
     site.ok("POST", "/replication/sql/index", **body)
-    assert site.ask("POST", "/replication/sql/index", **body)["error_ext"]
+    again = site.ask("POST", "/replication/sql/index", **body)["error_ext"]["workers"]
+    names = {name for failed in again.values() for name in failed}
+    assert names == {f"Object_{chunk}" for chunk in CHUNKS}
     told = site.ok("GET", f"/replication/sql/index/{database}/Object")["status"]
-    assert [index["name"] for index in told] == ["by_id"]
+    assert (told["database"], told["table"], told["overlap"]) == (database, "Object", 0)
+    (index,) = told["indexes"]
+    wanted = {"name": "by_id", "unique": 0, "type": "BTREE", "comment": "", "status": "COMPLETE"}
+    assert {key: index[key] for key in wanted} == wanted
+    assert index["num_replicas"] == index["num_replicas_total"] >= len(CHUNKS)
+    assert index["columns"] == [{"name": "objectId", "seq": 1, "sub_part": 0, "collation": "ASC"}]
     site.ok("DELETE", "/replication/sql/index", **body)
+
+
+def test_a_match_in_two_chunks_is_shown_once(site, database):
+    site.new_table(database, "Match")
+    loaded(site, database)
+    trans = site.begin(database)
+    rows = (
+        (CHUNKS[0], b"1,2,5100,1,1\n3,3,5100,1,3\n"),
+        (CHUNKS[1], b"1,2,5101,1,2\n\\N,2,5101,1,2\n"),
+    )
+    for chunk, some in rows:
+        site.pushed(trans, some, table="Match", chunk=chunk)
+    site.end(trans)
+    site.ok("PUT", f"/ingest/database/{database}")
+    assert sum(site.counters(database, "Match").values()) == 4
+    if not site.czar:
+        pytest.skip("DBB_QSERV_SQL does not say where the czar is")
+    assert site.query(f"SELECT COUNT(*), SUM(a) FROM {database}.Match") == ((3, 4),)  # noqa: S608
 
 
 def test_a_key_of_two_transactions_is_found_when_the_index_is_built_anew(site, database):

@@ -93,7 +93,8 @@ def deliver(settings, night):
             ra=rng.uniform(10, 10.4, OBJECTS), dec=rng.uniform(-5, -4.6, OBJECTS),
         ),
         "ForcedSourceOnDiaObject": catalogue(
-            "ForcedSourceOnDiaObject", 2 * OBJECTS, diaObjectId=ids.repeat(2)
+            "ForcedSourceOnDiaObject", 2 * OBJECTS, diaObjectId=ids.repeat(2),
+            visit=[1, 2] * OBJECTS, detector=[0] * 2 * OBJECTS,
         ),
         "Visit": catalogue("Visit", 5, visit=np.arange(5)),
     }  # fmt: skip

@@ -14,11 +14,20 @@ import uuid
 import warnings
 from collections import Counter
 
+import numpy as np
+import pyarrow as pa
 import pymysql
 import pytest
 import requests
 
-from dbb.errors import LoadRefused, QservRefused, QservStuck, QservUnavailable, QservUnfit
+from dbb.errors import (
+    CatalogUnfit,
+    LoadRefused,
+    QservRefused,
+    QservStuck,
+    QservUnavailable,
+    QservUnfit,
+)
 from dbb.flows import qserv_ingesting
 from dbb.flows.qserv_handoff import (
     preflight,
@@ -34,11 +43,21 @@ from dbb.hooks.qserv.client import QservClient
 from dbb.hooks.qserv.czar import QservCzar
 from dbb.hooks.qserv.records import SqlQserv
 from dbb.hooks.sql import migrate
+from dbb.model.qserv import Column
 from sandbox.allotted import Allotted
 from sandbox.layout import Layout
 from sandbox.qserv_services import MariaDb, QservContract
 from support.fake_clock import FixedClock
-from support.qserv_handoff import finish, hand_over, load_all, make_handoff, prepare, write_inputs
+from support.qserv_handoff import (
+    finish,
+    hand_over,
+    load_all,
+    make_handoff,
+    prepare,
+    write_inputs,
+    write_tables,
+)
+from support.qserv_tables import FORCED, MATCH, objects
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +153,149 @@ def test_a_file_is_one_contribution(handoff, inputs, client):
         files = handoff.records.files(handoff.name, attempt.table, attempt.batch)
         workers = 1 if handoff.plan.table(attempt.table).rule.is_partitioned else 3
         assert len(made) == len(files) * workers
+
+
+def with_tables(handoff, *tables):
+    return dataclasses.replace(handoff, plan=dataclasses.replace(handoff.plan, tables=tables))
+
+
+def at_workers(contract, handoff, table):
+    """Give all rows of a table by the worker, and by the chunk that is in the table's name."""
+    found = []
+    with contract.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_schema like %s and table_name regexp %s",
+            (f"worker-%{handoff.plan.database}", f"^{table}(FullOverlap)?(_[0-9]+)?$"),
+        )
+        for place, name in cursor.fetchall():
+            cursor.execute(f"select * from `{place}`.`{name}`")  # noqa: S608
+            found += [(place, name, *row[1:]) for row in cursor.fetchall()]
+    return found
+
+
+def test_matches_lie_with_both_partners_and_are_seen_once(contract, handoff, tmp_path):
+    near = 1e-4
+    edge = 180 / 85 * 43 - 90  # between two stripes
+    pairs = objects(6)
+    pairs = pairs.set_column(1, "ra", pa.array([10, 10, 360 - near, near, 50, 50 + near]))
+    pairs = pairs.set_column(2, "dec", pa.array([edge - near, edge + near, 1.5, 1.5, 1.5, 1.5]))
+    matches = {"a": [0, 2, 4, 0, None, 5], "b": [1, 3, 5, None, 1, 5]}
+    inputs = write_tables(
+        tmp_path,
+        {
+            "Object a": pairs,
+            "Object b": objects(100, first=6),
+            "Match a": pa.table(
+                {name: pa.array(keys, pa.int64()) for name, keys in matches.items()}
+            ),
+            "Visit a": pa.table({"visit": np.arange(7), "band": list("ugrizyu")}),
+        },
+    )
+    handoff = with_tables(handoff, *handoff.plan.tables, MATCH)
+    hand_over(handoff, *inputs, wait)
+
+    home = {
+        row[2]: row[-2] for row in at_workers(contract, handoff, "Object") if "Full" not in row[1]
+    }
+    assert home[0] != home[1]
+    assert home[2] != home[3]
+    assert home[4] == home[5]
+    found = at_workers(contract, handoff, "Match")
+    assert Counter(row[1] for row in found) == Counter(f"Match_{row[4]}" for row in found)
+    assert Counter((*row[2:5], row[6]) for row in found) == Counter(
+        [
+            (0, 1, home[0], 1), (0, 1, home[1], 2), (2, 3, home[2], 1), (2, 3, home[3], 2),
+            (4, 5, home[4], 3), (0, None, home[0], 1), (None, 1, home[1], 2), (5, 5, home[5], 3),
+        ]
+    )  # fmt: skip
+    assert keys(contract, handoff, "Match", "b") == Counter([1, 3, 5, None, 1, 5])
+    (match,) = (each for each in handoff.records.inputs(handoff.name) if each.table == "Match")
+    assert (match.rows, match.kept, match.twice, match.overlap) == (6, 8, 2, 0)
+    assert {check.table for check in handoff.records.checks(handoff.name)} == {
+        "Object", "Match", "Visit"
+    }  # fmt: skip
+    assert handoff.records.find("tiny", handoff.row.endpoint).stage is Stage.VERIFIED
+
+    visits = at_workers(contract, handoff, "Visit")
+    assert Counter(row[2] for row in visits) == Counter(dict.fromkeys(range(7), 3))
+    assert len({place for place, *_ in visits}) == 3
+
+
+def rewritten(table, rows):
+    """Add a file to the inputs whose rows were in another."""
+
+    def change(folder):
+        inputs, paths = write_inputs(folder)
+        (other,), at = write_tables(folder, {f"{table} again": rows})
+        return [*inputs, other], {**paths, **at}
+
+    return change
+
+
+def forced(*keys):
+    flux = np.full(len(keys), 1, np.float32)
+    return pa.table(
+        {"objectId": pa.array(keys, pa.int64()), "flux": flux, "visit": [3] * len(keys)}
+    )
+
+
+FOUND_BEFORE = {
+    "a key in two files": (rewritten("Object", objects(1, first=7)), "objectId = 7 comes 2 times"),
+    "a file again in other bytes": (
+        rewritten("Object", objects(200).replace_schema_metadata({"again": "1"})),
+        r"objectId = \d+ comes 2 times",
+    ),
+    "a child's key in two files": (
+        rewritten("ForcedSource", forced(7)), r"objectId, visit = 7, 3 comes 2 times",
+    ),
+    "an orphan": (rewritten("ForcedSource", forced(400)), "1 rows have no Object"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "told"), FOUND_BEFORE.values(), ids=FOUND_BEFORE)
+def test_what_must_not_be_loaded_is_found_before_anything_is(handoff, tmp_path, change, told):
+    rule = dataclasses.replace(FORCED.rule, unique=("objectId", "visit"))
+    child = dataclasses.replace(
+        FORCED, rule=rule, columns=(*FORCED.columns, Column("visit", "BIGINT", not_null=True))
+    )
+    handoff = with_tables(handoff, handoff.plan.tables[0], child, handoff.plan.tables[2])
+    inputs, paths = change(tmp_path)
+    inputs = [each for each in inputs if each.name != "ForcedSource_a.parquet"]
+    (first,), at = write_tables(tmp_path, {"ForcedSource b": forced(*range(400))})
+    with pytest.raises(CatalogUnfit, match=told):
+        prepare(handoff, [*inputs, first], {**paths, **at})
+    assert handoff.server.catalog(handoff.plan.database) is None
+
+
+def test_blanks_that_the_database_dropped_are_seen_by_sql(handoff, tmp_path, monkeypatch):
+    monkeypatch.setattr("dbb.hooks.qserv.staging.find_misfits", lambda *_: [])
+    inputs, paths = write_inputs(tmp_path, rows=20)
+    inputs = [each for each in inputs if each.table != "Visit"]
+    (visits,), at = write_tables(
+        tmp_path, {"Visit a": pa.table({"visit": [1, 2], "band": ["u", " "]})}
+    )
+    with pytest.raises(LoadRefused, match=r"band least: 1\.0 expected, 0\.0 found"):
+        hand_over(handoff, [*inputs, visits], {**paths, **at}, wait)
+
+
+def test_an_index_that_some_chunks_lack_is_built_anew(contract, handoff, inputs, client):
+    hand_over(handoff, *inputs, wait)
+    database = handoff.plan.database
+    (place, name, *_), *_ = at_workers(contract, handoff, "ForcedSource")
+    with contract.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"alter table `{place}`.`{name}` add index idx_objectId (objectId)")
+
+    def states():
+        told = client._get(f"/replication/sql/index/{database}/ForcedSource", {})
+        return {each["name"]: each["status"] for each in told["status"]["indexes"]}
+
+    assert states() == {"idx_objectId": "INCOMPLETE"}
+    client.build_index(database, "ForcedSource", "objectId")
+    client.build_index(database, "ForcedSource", "objectId")
+    assert states() == {"idx_objectId": "COMPLETE"}
+    client.build_index(database, "ForcedSource", "flux")
+    assert states() == dict.fromkeys(("idx_flux", "idx_objectId"), "COMPLETE")
 
 
 LOST = {
@@ -243,6 +405,23 @@ def test_a_lost_answer_to_publishing_is_read_back(contract, handoff, inputs):
     assert handoff.records.find("tiny", handoff.row.endpoint).stage is Stage.PUBLISHED
 
 
+def test_a_publication_that_may_be_at_work_is_waited_for(contract, handoff, inputs):
+    prepare(handoff, *inputs)
+    load_all(handoff, wait)
+    reconcile_rows(handoff)
+    open_one = handoff.server.start(handoff.plan.database, {})
+    with pytest.raises(QservRefused, match="uncommitted"):
+        publish_catalog(handoff)
+    plant(contract, "refuse", match={"path": "/ingest/database/*"})
+    with pytest.raises(QservUnavailable, match="ConnectionError"):
+        publish_catalog(handoff)
+    with pytest.raises(QservUnavailable, match="an earlier request may still be at work"):
+        publish_catalog(handoff)
+    handoff.server.end(open_one, abort=True)
+    publish_catalog(handoff)
+    assert handoff.records.find("tiny", handoff.row.endpoint).stage is Stage.PUBLISHED
+
+
 def test_a_rollback_takes_everything_back_and_it_can_begin_again(contract, handoff, inputs):
     hand_over(handoff, *inputs, wait)
     roll_back(handoff)
@@ -299,8 +478,22 @@ def test_few_contributions_are_in_flight(contract, client, records, tmp_path, in
     assert 1 <= most <= 2
 
 
+DEATHS = (
+    "begin after", "note_inputs after", "stage within", "stage within", "stage after", "stage before",
+    "check_unique within", "reduce within", "reduce within", "reduce after", "note_files before",
+    "note_files after", "register_table within", "intend after", "start before", "start within",
+    "start after", "submit before", "submit within", "submit after", "note_loaded after", "end before",
+    "end within", "end after", "note_attempt before", "count_rows within", "publish before",
+    "publish within", "build_director_index before", "deploy_row_counters before",
+)  # fmt: skip
+"""Calls of the handoff in its order: cutting, writing, loading, the answer to a commit, publishing."""
+
+
 def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
-    """Kill the process before or after every few calls, and start it again, until it comes through."""
+    """Kill the process before, within or after a call, and start it again, until it comes through.
+
+    Which of the calls of a name it is, and how far it came in it, is left to chance; the last kills befall any call.
+    """
     engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
     migrate(engine)
     login = contract.czar()
@@ -317,12 +510,11 @@ def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
     root = request.config.rootpath
     path = os.pathsep.join(str(root / each) for each in ("plugins", "include", "tests"))
     kills = 0
-    while kills < 90:
-        # The first calls of a restart repeat what is done: die further on as it gets further.
-        order |= {
-            "die_at": chance.randint(10 + kills, 40 + 3 * kills),
-            "after": chance.random() < 0.5,
-        }
+    while True:
+        call, how = DEATHS[kills].split() if kills < len(DEATHS) else ("*", "within")
+        most = {"*": 150, "stage": 4, "reduce": 3, "submit": 3}.get(call, 1)
+        order |= {"call": call, "how": how, "nth": chance.randint(1, most)}
+        order["delay_s"] = chance.uniform(0, 0.05)
         (tmp_path / "order.json").write_text(json.dumps(order))
         done = subprocess.run(
             [sys.executable, "-m", "support.qserv_mortal", str(tmp_path / "order.json")],
@@ -332,7 +524,9 @@ def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
             break
         assert done.returncode == -signal.SIGKILL, done.stderr
         kills += 1
-    assert 20 <= kills < 90
+        assert kills < 60
+    died = (tmp_path / "deaths.log").read_text().splitlines()
+    assert tuple(died[: len(DEATHS)]) == DEATHS
     with pymysql.connect(**login) as connection, connection.cursor() as cursor:
         for table, times in (("Object", 1), ("ForcedSource", 3)):
             cursor.execute(f"select objectId from `{order['database']}`.`{table}`")  # noqa: S608

@@ -15,12 +15,15 @@ COLUMNS = {
     "Object": "objectId BIGINT NOT NULL,ra DOUBLE,decl DOUBLE,name CHAR(4),chunkId INT,subChunkId INT",
     "Source": "sourceId BIGINT NOT NULL,objectId BIGINT,flag TINYINT,chunkId INT,subChunkId INT",
     "Filter": "filterId INT,name CHAR(8)",
+    "Match": "a BIGINT,b BIGINT,chunkId INT,subChunkId INT,flag TINYINT",
 }
 TABLES: dict[str, dict[str, Any]] = {
     "Object": {"is_partitioned": 1, "director_table": "", "director_key": "objectId",
                "latitude_key": "decl", "longitude_key": "ra"},
     "Source": {"is_partitioned": 1, "director_table": "Object", "director_key": "objectId"},
     "Filter": {"is_partitioned": 0},
+    "Match": {"is_partitioned": 1, "director_table": "Object", "director_key": "a",
+              "director_table2": "Object", "director_key2": "b", "flag": "flag", "ang_sep": 0.01},
 }  # fmt: skip
 CHUNKS = (5100, 5101, 5102, 5103)
 """Valid in the layout of 85 stripes of 12."""

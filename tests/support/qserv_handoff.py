@@ -50,6 +50,13 @@ def write_inputs(folder: Path, rows: int = 400) -> tuple[list[InputRow], dict[st
         ),
         "Visit a": pa.table({"visit": np.arange(7), "band": list("ugrizyu")}),
     }
+    return write_tables(folder, tables)
+
+
+def write_tables(
+    folder: Path, tables: dict[str, pa.Table]
+) -> tuple[list[InputRow], dict[str, str]]:
+    """Write files; a name is that of the table, a blank, and a word."""
     inputs, paths = [], {}
     for name, table in tables.items():
         path = folder / f"{name.replace(' ', '_')}.parquet"

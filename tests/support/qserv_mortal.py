@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any, ClassVar
 
 from dbb.errors import QservUnavailable
 from dbb.hooks.ledger import SqlLedger, open_engine
@@ -17,10 +19,14 @@ from support.qserv_handoff import hand_over, make_handoff, write_inputs
 
 
 class Mortal:
-    """Pass calls on, and die before or after one of them."""
+    """Pass calls on, and die before, within or after one of them.
 
+    The order names the call, says which of its calls it is, and how long it takes to die within it; a
+    line of ``deaths.log`` tells that it came to it.
+    """
+
+    order: ClassVar[dict[str, Any]] = {}
     left = 0
-    after = False
 
     def __init__(self, port):
         self._port = port
@@ -31,19 +37,30 @@ class Mortal:
             return found
 
         def call(*words, **named):
-            Mortal.left -= 1
-            if Mortal.left == 0 and not Mortal.after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = found(*words, **named)
-            if Mortal.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
+            if Mortal.order["call"] in (name, "*"):
+                Mortal.left -= 1
+                if Mortal.left == 0:
+                    return self._die(name, lambda: found(*words, **named))
+            return found(*words, **named)
 
         return call
 
+    def _die(self, name, call):
+        how = Mortal.order["how"]
+        with (Path(Mortal.order["folder"]) / "deaths.log").open("a") as log:
+            log.write(f"{name} {how}\n")
+        if how == "within":
+            delay_s = Mortal.order["delay_s"]
+            threading.Timer(delay_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            call()
+            time.sleep(delay_s + 60)
+        if how == "after":
+            call()
+        os.kill(os.getpid(), signal.SIGKILL)
+
 
 def main(order):
-    Mortal.left, Mortal.after = order["die_at"], order["after"]
+    Mortal.order, Mortal.left = order, order["nth"]
     folder = Path(order["folder"])
     records = SqlQserv(
         SqlLedger(open_engine(order["ledger"]), SystemClock(), "test"), SystemClock()

@@ -40,7 +40,7 @@ MATCH = TablePlan(
         director_key2="b",
         ang_sep_arcsec="10",
     ),
-    (Column("a", "BIGINT", not_null=True), Column("b", "BIGINT", not_null=True)),
+    (Column("a", "BIGINT"), Column("b", "BIGINT")),
 )
 PLAN = ReleasePlan("tiny", "tiny", LAYOUT, (OBJECT, FORCED, VISIT, MATCH), (), "0" * 64)
 

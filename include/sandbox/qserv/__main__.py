@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import uvicorn
 
 from sandbox.qserv.api import Api
+from sandbox.qserv.bugs import BUGS
 from sandbox.qserv.catalog import Place
 from sandbox.qserv.controller import Controller
 from sandbox.qserv.faults import Faults
@@ -31,7 +32,8 @@ class Supervisor:
     Parameters
     ----------
     config
-        ``mysql``, ``keys``, ``controller_port``, ``worker_ports``, ``folder``, ``czar_user``.
+        ``mysql``, ``keys``, ``controller_port``, ``worker_ports``, ``folder``, ``czar_user``; ``bug``, if
+        it is to break the contract on purpose.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -41,6 +43,8 @@ class Supervisor:
             for number, port in enumerate(config["worker_ports"], start=1)
         ]
         self.children: dict[int, Callable[[], None]] = {}
+        if config.get("bug"):
+            BUGS[config["bug"]]()
 
     def run(self) -> int:
         """Keep all servers running until told to stop."""

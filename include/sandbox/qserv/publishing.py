@@ -10,6 +10,8 @@ from sandbox.qserv.catalog import DUMMY_CHUNK, Catalogs, at_worker, chunk_tables
 from sandbox.qserv.state import STATE, now_ms
 
 _NOT_PARTITIONED, _NO_SUCH_TABLE = 1505, 1146
+_ALL_ROWS = "__rows"
+"""After a match table's name: what the czar's joins would see."""
 
 
 class Publishing:
@@ -49,7 +51,8 @@ class Publishing:
         workers = [place.worker for place in self.catalogs.places]
         for worker in workers:
             self._unpartition(at_worker(worker, catalog, name))
-        seen = f"`{catalog}`.`{name}`"
+        is_match = table["is_ref_match"]
+        seen = f"`{catalog}`.`{name}{_ALL_ROWS if is_match else ''}`"
         self.state.run(f"DROP TABLE IF EXISTS {seen}")
         parts = [at_worker(workers[0], catalog, name)]
         prototype = parts[0]
@@ -64,6 +67,11 @@ class Publishing:
                 parts.append(at_worker(worker, catalog, chunk_tables(name, chunk)[0]))
         self.state.run(f"CREATE TABLE {seen} LIKE {prototype}")
         self.state.run(f"ALTER TABLE {seen} ENGINE=MERGE UNION=({', '.join(parts)})")
+        if is_match:  # of a match in two chunks, whoever asks for matches alone sees one row
+            once = f"`{table['director_key']}` IS NULL OR `{table['flag']}` <> 2"
+            self.state.run(
+                f"CREATE OR REPLACE VIEW `{catalog}`.`{name}` AS SELECT * FROM {seen} WHERE {once}"
+            )
 
     def _unpartition(self, name: str) -> None:
         try:
@@ -102,7 +110,11 @@ class Publishing:
         name, table = call.params["database"], call.params["table"]
         info = self.catalogs.table(name, table)
         self._may_delete(call, name)
-        drop = [f"`{name}`.`{table}`"] if self.state.all("SHOW DATABASES LIKE %s", name) else []
+        drop = []
+        if self.state.all("SHOW DATABASES LIKE %s", name):
+            if info["is_ref_match"]:
+                self.state.run(f"DROP VIEW IF EXISTS `{name}`.`{table}`")
+            drop.append(f"`{name}`.`{table}{_ALL_ROWS if info['is_ref_match'] else ''}`")
         for place in self.catalogs.places:
             drop.append(at_worker(place.worker, name, table))
             if info["is_partitioned"]:
@@ -214,26 +226,43 @@ class Publishing:
         return director.build(self.catalogs, call)
 
     def indexes(self, call: Call) -> Answer:
-        """Tell which indexes a published table has, and whether all its chunks have them."""
-        name, table = call.params["database"], call.params["table"]
-        found: dict[str, Answer] = {}
-        targets = self._targets(name, table, call.flag("overlap"))
-        for target in targets:
-            for row in self.state.all(f"SHOW INDEX FROM {target}"):
-                index = found.setdefault(
-                    row["Key_name"],
-                    {"name": row["Key_name"], "unique": int(not row["Non_unique"]), "columns": {},
-                     "num_replicas_total": len(targets), "on": set()},
-                )  # fmt: skip
-                index["on"].add(target)
-                index["columns"][row["Seq_in_index"]] = row["Column_name"]
+        """Tell which indexes a published table has, and whether all its chunks have the same."""
+        catalog, table, overlap = (
+            call.params["database"],
+            call.params["table"],
+            call.flag("overlap"),
+        )
+        targets = self._targets(catalog, table, overlap)
+        found: dict[str, list[Answer]] = {}
+        for worker, name in targets:
+            for index in self._indexes_of(at_worker(worker, catalog, name)):
+                found.setdefault(index["name"], []).append(index)
         told = []
-        for index in found.values():
-            num = len(index.pop("on"))
-            columns = [{"name": n, "seq": seq} for seq, n in sorted(index["columns"].items())]
-            status = "COMPLETE" if num == len(targets) else "INCOMPLETE"
-            told.append({**index, "columns": columns, "num_replicas": num, "status": status})
-        return {"status": told}
+        for _, alike in sorted(found.items()):
+            status = "COMPLETE" if len(alike) == len(targets) else "INCOMPLETE"
+            if any(each["columns"] != alike[0]["columns"] for each in alike):
+                status = "INCONSISTENT"
+            counts = {"num_replicas_total": len(targets), "num_replicas": len(alike)}
+            told.append({**alike[0], "status": status, **counts})
+        where = {"database": catalog, "table": table, "overlap": int(overlap != 0)}
+        return {"status": {**where, "indexes": told}}
+
+    def _indexes_of(self, name: str) -> list[Answer]:
+        """Describe the indexes of one table at one worker, in the words of the API."""
+        found: dict[str, Answer] = {}
+        for row in self.state.all(f"SHOW INDEX FROM {name}"):
+            about = {
+                "name": row["Key_name"], "unique": int(not row["Non_unique"]),
+                "type": row["Index_type"], "comment": row["Index_comment"], "columns": [],
+            }  # fmt: skip
+            found.setdefault(row["Key_name"], about)["columns"].append(
+                {
+                    "name": row["Column_name"], "seq": row["Seq_in_index"],
+                    "sub_part": row["Sub_part"] or 0,
+                    "collation": "ASC" if row["Collation"] == "A" else "DESC",
+                }
+            )  # fmt: skip
+        return list(found.values())
 
     def create_index(self, call: Call) -> Answer:
         """Create an index at every chunk of a published table."""
@@ -261,24 +290,26 @@ class Publishing:
     def _alter(self, call: Call, words: str) -> Answer:
         """Alter every chunk; those which that worked for keep it when others fail."""
         name, table = call.need("database"), call.need("table")
-        failures: dict[str, str] = {}
-        for target in self._targets(name, table, call.option("overlap", 0)):
+        failures: dict[str, Answer] = {}
+        for worker, each in self._targets(name, table, call.option("overlap", 0)):
             try:
-                self.state.run(f"ALTER TABLE {target} {words}")
+                self.state.run(f"ALTER TABLE {at_worker(worker, name, each)} {words}")
             except pymysql.MySQLError as error:
-                failures[target] = str(error)
+                told = {"request_status": "SERVER_ERROR", "request_error": str(error)}
+                failures.setdefault(worker, {})[each] = told
         if failures:
             reason = "The operation failed. See details in the extended report."
-            raise Refused(reason, {"workers": failures})
+            raise Refused(reason, {"job_state": "FAILED", "workers": failures})
         return {}
 
-    def _targets(self, catalog: str, table: str, overlap: int) -> list[str]:
+    def _targets(self, catalog: str, table: str, overlap: int) -> list[tuple[str, str]]:
+        """List the tables behind a published table: worker and name of each."""
         info = self.catalogs.table(catalog, table)
         if not info["is_published"]:
             raise Refused("table is not published")
         if not info["is_partitioned"]:
-            return [at_worker(place.worker, catalog, table) for place in self.catalogs.places]
+            return [(place.worker, table) for place in self.catalogs.places]
         return [
-            at_worker(worker, catalog, chunk_tables(table, chunk)[int(overlap != 0)])
+            (worker, chunk_tables(table, chunk)[int(overlap != 0)])
             for chunk, worker in sorted(self.catalogs.chunks(catalog).items())
         ]

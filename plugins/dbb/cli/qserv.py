@@ -106,6 +106,8 @@ def _status(context: Context, given: argparse.Namespace) -> Exit:
                 "files": len(inputs),
                 "rows": sum(one.kept for one in inputs),
                 "quarantined": sum(one.quarantined for one in inputs),
+                "elsewhere": sum(one.elsewhere for one in inputs),
+                "twice": sum(one.twice for one in inputs),
                 "batches": len(records.batches(each.name)),
                 "committed": len(done),
                 "aborted": sum(one.state == "aborted" for one in attempts),

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dbb.errors import CatalogUnfit, LoadRefused, QservRefused, QservUnfit
+from dbb.errors import CatalogUnfit, LoadRefused, QservRefused, QservUnavailable, QservUnfit
 from dbb.flows.backbone import Backbone
 from dbb.flows.qserv_inputs import find_inputs, verify_inputs
 from dbb.flows.qserv_views import Check, Handoff, InputRow, Stage
@@ -104,8 +104,9 @@ def stage_inputs(handoff: Handoff, inputs: Sequence[InputRow], paths: Mapping[st
         staged = handoff.workshop.stage(handoff.plan, each, paths[each.sha256])
         handoff.records.note_inputs(handoff.name, [staged])
         log.info(
-            "action=stage table=%s file=%s rows=%d overlap=%d quarantined=%d",
+            "action=stage table=%s file=%s rows=%d overlap=%d quarantined=%d elsewhere=%d twice=%d",
             staged.table, staged.name, staged.kept, staged.overlap, staged.quarantined,
+            staged.elsewhere, staged.twice,
         )  # fmt: skip
 
 
@@ -232,20 +233,36 @@ def reconcile_rows(handoff: Handoff) -> list[Check]:
 
 
 def publish_catalog(handoff: Handoff) -> None:
-    """Publish; who lost the answer finds it published."""
+    """Publish; who lost the answer finds it published.
+
+    Raises
+    ------
+    LoadRefused
+        If it is not reconciled.
+    QservUnavailable
+        If it is refused while an earlier request, whose answer was lost, may be at work: look later.
+    """
     if not _is_past(handoff, Stage.RECONCILED):
         raise LoadRefused.for_difference(handoff.name, "Its rows are not reconciled")
-    database = handoff.plan.database
+    database, records = handoff.plan.database, handoff.records
     catalog = handoff.server.catalog(database)
     if catalog is None:
         raise QservUnfit.for_reason(database, "Qserv does not have it any more")
     if not catalog["is_published"]:
+        is_at_work = records.is_publication_open(handoff.name)
+        records.ask_publication(handoff.name)
         try:
             handoff.server.publish(database)
-        except QservRefused:
+        except QservRefused as error:
             if not is_published(handoff):
+                if is_at_work:
+                    raise QservUnavailable.for_cause(
+                        f"publishing {database}", "an earlier request may still be at work"
+                    ) from error
+                records.answer_publication(handoff.name)
                 raise
-    handoff.records.advance(handoff.name, Stage.PUBLISHED)
+    records.answer_publication(handoff.name)
+    records.advance(handoff.name, Stage.PUBLISHED)
 
 
 def is_published(handoff: Handoff) -> bool:
@@ -265,7 +282,7 @@ def index_catalog(handoff: Handoff) -> None:
 
 
 def verify_published(handoff: Handoff) -> list[Check]:
-    """Compare by SQL: rows, and of a choice of columns nulls, least, most and sum.
+    """Compare by SQL: rows, and of a choice of columns nulls, least, most and sum; of text its length.
 
     Raises
     ------
@@ -277,10 +294,13 @@ def verify_published(handoff: Handoff) -> list[Check]:
     checks: list[Check] = []
     rows: dict[str, int] = defaultdict(int)
     for each in handoff.records.inputs(handoff.name):
-        rows[each.table] += each.kept
+        rows[each.table] += each.kept - each.twice  # Qserv shows a match once
     for table in _tables(handoff):
         wanted = handoff.workshop.statistics(table)
-        number, found = handoff.czar.statistics(handoff.plan.database, table.name, sorted(wanted))
+        texts = {column.name for column in table.columns if column.max_bytes}
+        number, found = handoff.czar.statistics(
+            handoff.plan.database, table.name, sorted(wanted), texts
+        )
         checks.append(
             Check(
                 table.name,
@@ -359,13 +379,10 @@ def _check_rows(table: TablePlan, files: Sequence[ChunkFile], inputs: Sequence[I
             table.name, [f"{len(unstaged)} inputs are not staged: {unstaged[0]}"]
         )
     for each in inputs:
-        if table.rule.kind is not TableKind.REF_MATCH and each.rows != each.kept + each.quarantined:
-            raise CatalogUnfit.for_problems(
-                table.name,
-                [
-                    f"{each.name}: of {each.rows} rows {each.kept} are kept, {each.quarantined} put aside"
-                ],
-            )
+        kept = each.kept - each.twice
+        if each.rows != kept + each.quarantined:
+            told = f"of {each.rows} rows {kept} are kept, {each.quarantined} put aside"
+            raise CatalogUnfit.for_problems(table.name, [f"{each.name}: {told}"])
 
 
 def _compare(

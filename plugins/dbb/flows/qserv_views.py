@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -61,6 +61,10 @@ class InputRow:
     overlap: int = 0
     quarantined: int = 0
     wrapped: int = 0
+    elsewhere: int = 0
+    """A child's rows whose director's row is of another file than that of most of them."""
+    twice: int = 0
+    """Matches that are written to two chunks."""
     is_staged: bool = False
 
 
@@ -137,6 +141,9 @@ class Records(Protocol):
     ) -> None: ...
     def note_checks(self, name: str, checks: Sequence[Check]) -> None: ...
     def checks(self, name: str) -> list[Check]: ...
+    def ask_publication(self, name: str) -> None: ...
+    def answer_publication(self, name: str) -> None: ...
+    def is_publication_open(self, name: str) -> bool: ...
     def forget(self, name: str) -> None: ...
 
 
@@ -159,7 +166,7 @@ class Czar(Protocol):
     """Ask a published catalogue by SQL."""
 
     def statistics(
-        self, database: str, table: str, columns: Sequence[str]
+        self, database: str, table: str, columns: Sequence[str], texts: Collection[str] = ()
     ) -> tuple[int, Mapping[str, ColumnStatistics]]: ...
 
 

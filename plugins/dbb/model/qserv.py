@@ -39,7 +39,7 @@ class TableKind(StrEnum):
     CHILD = "child"
     """By the chunk of the director's row of the same key."""
     REF_MATCH = "ref-match"
-    """By both directors' rows that it joins; written once or twice."""
+    """By both directors' rows that it joins; written twice where they lie in two chunks."""
     REGULAR = "regular"
     """Not at all: every worker has all rows."""
 
@@ -89,6 +89,11 @@ class TableRule:
     on_orphan: OnOrphan = OnOrphan.FAIL
     transactions: int = 1
     charset: str = "latin1"
+
+    @property
+    def flag_column(self) -> str:
+        """Name the column that says which partner of a match is in the row's chunk."""
+        return self.flag or "flag"
 
     @property
     def is_partitioned(self) -> bool:
@@ -162,7 +167,7 @@ class ReleasePlan:
 
 @dataclass(frozen=True, slots=True)
 class ColumnStatistics:
-    """Hold what SQL must find again after publication (NaN counts as null)."""
+    """Hold what SQL must find again after publication (NaN counts as null; of text it is the length)."""
 
     nulls: int
     least: float | None

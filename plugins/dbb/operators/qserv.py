@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_S = 5
+LONG_PATIENCE_S = 24 * 3600
 PATIENCE_S = 60
 """A worker waits so long for an answer, then the task is deferred and reads what came of it."""
 
@@ -40,6 +41,7 @@ class HandoffOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("endpoint", "release")
+    patience_s: float = PATIENCE_S
 
     def __init__(
         self,
@@ -57,7 +59,9 @@ class HandoffOperator(BaseOperator):
         from dbb.wiring import open_handoff  # noqa: PLC0415 - clients are imported inside tasks only
 
         settings = Settings.load()
-        return open_handoff(settings, self.endpoint, self.release, context["run_id"], PATIENCE_S)
+        return open_handoff(
+            settings, self.endpoint, self.release, context["run_id"], self.patience_s
+        )
 
 
 class PlanHandoff(HandoffOperator):
@@ -245,7 +249,12 @@ class LoadBatch(HandoffOperator):
 
 
 class ReconcileRows(HandoffOperator):
-    """Compare the rows of the files with those that Qserv counts."""
+    """Compare the rows of the files with those that Qserv counts.
+
+    Counting and indexing are answered when they are done, and nothing but the answer tells: a worker waits.
+    """
+
+    patience_s = LONG_PATIENCE_S
 
     def execute(self, context: Context) -> int:
         """Give the number of comparisons."""
@@ -256,9 +265,10 @@ class PublishCatalog(HandoffOperator):
     """Publish the database; Qserv may take hours, in which no worker waits."""
 
     def execute(self, context: Context, event: Any = None) -> None:
-        """Ask once, then look until it is published."""
+        """Ask once, then look until it is published; ask again for what was not answered in a day."""
         handoff = self.open(context)
-        if event is not None and not steps.is_published(handoff):
+        is_waiting = event is not None and handoff.records.is_publication_open(handoff.name)
+        if is_waiting and not steps.is_published(handoff):
             self._look_later()
         try:
             steps.publish_catalog(handoff)
@@ -271,7 +281,9 @@ class PublishCatalog(HandoffOperator):
 
 
 class IndexCatalog(HandoffOperator):
-    """Build indexes, and let Qserv use the counted rows."""
+    """Build indexes, and let Qserv use the counted rows; a worker waits, as for the counting."""
+
+    patience_s = LONG_PATIENCE_S
 
     def execute(self, context: Context) -> None:
         """Call the flow."""

@@ -37,7 +37,7 @@ def test_a_handoff_is_told_with_its_numbers(records, capsys):
     records.begin(row)
     records.note_inputs(row.name, [InputRow("Object", "a", "1" * 64, 10)])
     records.note_inputs(
-        row.name, [InputRow("Object", "a", "1" * 64, 10, 9, 8, 3, 1, 0, is_staged=True)]
+        row.name, [InputRow("Object", "a", "1" * 64, 10, 9, 8, 3, 1, 0, 2, 4, is_staged=True)]
     )
     number = records.intend(row.name, "Object", 0)
     assert records.intend(row.name, "Object", 0) == number
@@ -46,6 +46,7 @@ def test_a_handoff_is_told_with_its_numbers(records, capsys):
     code, (told,) = status(capsys, "--release", "dp1")
     assert code == 0
     assert (told["rows"], told["quarantined"], told["committed"], told["aborted"]) == (8, 1, 1, 0)
+    assert (told["elsewhere"], told["twice"]) == (2, 4)
     assert status(capsys, "--endpoint", "frdf") == (0, [])
     records.note_checks(row.name, [Check("Object", "rows", "chunk 1", "2", "3", is_right=False)])
     code, (told,) = status(capsys)
@@ -61,6 +62,23 @@ def test_stages_only_go_forward(records):
     records.advance(row.name, Stage.ROLLED_BACK)
     records.begin(row)
     assert records.find("dp1", "usdf").stage is Stage.PLANNED
+
+
+def test_a_publication_is_open_until_it_is_answered_or_a_day_old(records):
+    row = HandoffRow("dp1", "usdf", "dp1", "0" * 64, Stage.PLANNED)
+    records.begin(row)
+    assert not records.is_publication_open(row.name)
+    records.ask_publication(row.name)
+    assert records.is_publication_open(row.name)
+    records._clock.advance(23 * 3600)
+    records.ask_publication(row.name)
+    records._clock.advance(2 * 3600)
+    assert not records.is_publication_open(row.name)
+    records.answer_publication(row.name)
+    records.ask_publication(row.name)
+    assert records.is_publication_open(row.name)
+    records.forget(row.name)
+    assert not records.is_publication_open(row.name)
 
 
 @pytest.mark.usefixtures("records")

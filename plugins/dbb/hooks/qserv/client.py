@@ -7,6 +7,7 @@ API reference*; where it differs from the code, the code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -262,19 +263,29 @@ class QservClient:
         )
 
     def build_index(self, database: str, table: str, column: str) -> None:
-        """Build an index of a column at every chunk; no-op where it is."""
-        known = self._get(f"/replication/sql/index/{database}/{table}", {})
-        if f"idx_{column}" in str(known):
+        """Build an index of a column at every chunk; no-op where all have it.
+
+        An index that some chunks lack, or have otherwise, is dropped and built anew. Source: Qserv's
+        documentation, *Data Table Indexes*.
+        """
+        index = {"database": database, "table": table, "index": f"idx_{column}"}
+        known = self._get(f"/replication/sql/index/{database}/{table}", {})["status"]["indexes"]
+        states = {each["name"].lower(): each["status"] for each in known}
+        state = states.get(index["index"].lower())
+        if state == "COMPLETE":
             return
+        if state is not None:
+            with contextlib.suppress(QservRefused):  # by the chunks that have none
+                self._change(
+                    "DELETE", "/replication/sql/index", timeout_s=self._patience_s, **index
+                )
         self._change(
             "POST",
             "/replication/sql/index",
             timeout_s=self._patience_s,
-            database=database,
-            table=table,
-            index=f"idx_{column}",
             spec="DEFAULT",
             columns=[{"column": column, "length": 0, "ascending": 1}],
+            **index,
         )
 
     def deploy_row_counters(self, database: str, table: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pymysql
@@ -31,12 +31,12 @@ class QservCzar:
         }
 
     def statistics(
-        self, database: str, table: str, columns: Sequence[str]
+        self, database: str, table: str, columns: Sequence[str], texts: Collection[str] = ()
     ) -> tuple[int, Mapping[str, ColumnStatistics]]:
-        """Count rows; and of each column nulls, least, most and sum, as double precision."""
+        """Count rows; and of each column nulls, least, most and sum, as double precision; of text its length."""
         parts = ["count(*)"]
         for name in columns:
-            value = f"`{name}` * 1e0"
+            value = f"char_length(`{name}`) * 1e0" if name in texts else f"`{name}` * 1e0"
             parts += [f"count(`{name}`)", f"min({value})", f"max({value})", f"sum({value})"]
         query = f"select {', '.join(parts)} from `{database}`.`{table}`"  # noqa: S608 - columns of the schema
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dbb.errors import CatalogUnfit
 from dbb.hooks.expectations import Suite, validate_rows
-from dbb.hooks.qserv.staging import open_duckdb
+from dbb.hooks.qserv.spilling import open_duckdb
 from dbb.model.qserv import OnBadPosition, TableKind, TablePlan
 from dbb.settings import INCLUDE
 
@@ -59,8 +59,11 @@ def _numbers(table: TablePlan) -> Iterator[tuple[str, str, float, float]]:
     """Name each number, how it is computed, and its limits."""
     rule = table.rule
     keys = [rule.key] if rule.kind is TableKind.DIRECTOR else list(rule.unique)
-    for key in filter(None, [*keys, rule.director_key, rule.director_key2]):
+    for key in filter(None, [*keys, rule.director_key if rule.kind is TableKind.CHILD else ""]):
         yield f"{key}: rows without it", f'count(*) - count("{key}")', 0, 0
+    if rule.kind is TableKind.REF_MATCH:
+        both = f'coalesce("{rule.director_key}", "{rule.director_key2}")'
+        yield "matches without any partner", f"count(*) - count({both})", 0, 0
     if keys:
         columns = ", ".join(f'"{key}"' for key in keys)
         yield (
@@ -77,6 +80,10 @@ def _numbers(table: TablePlan) -> Iterator[tuple[str, str, float, float]]:
             0,
             0,
         )
+    for each in table.columns:
+        if each.type.startswith("CHAR") and each.name not in rule.optional:
+            blank = f"count(*) filter (ends_with(\"{each.name}\"::varchar, ' '))"
+            yield f"{each.name}: values that end with a blank", blank, 0, 0
     for column, (low, high) in rule.ranges.items():
         finite = f'min("{column}") filter (isfinite("{column}"::double))'
         yield f"{column}: least", f"coalesce({finite}, {low})", float(low), float(high)

@@ -44,7 +44,6 @@ _NUMBERS = {
 _WIDTHS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
 _MANTISSAS = {"FLOAT": 24, "DOUBLE": 53}
 _MAX_TEXT = 65_535
-_FLAG = Column("flag", "TINYINT")
 
 
 def load_overlay(folder: Path, release: str) -> Overlay:
@@ -118,11 +117,11 @@ def table_request(plan: ReleasePlan, table: TablePlan) -> dict[str, Any]:
         case TableKind.DIRECTOR:
             request |= {"longitude_key": rule.ra, "latitude_key": rule.dec, "unique_primary_key": 1}
         case TableKind.REF_MATCH:
-            schema.append({"name": rule.flag or _FLAG.name, "type": "TINYINT NOT NULL"})
+            schema.append({"name": rule.flag_column, "type": "TINYINT NOT NULL"})
             request |= {
                 "director_table2": rule.director2,
                 "director_key2": rule.director_key2,
-                "flag": rule.flag or _FLAG.name,
+                "flag": rule.flag_column,
                 "ang_sep": float(rule.ang_sep_arcsec) / 3600,
             }
     return request | {"schema": schema}
@@ -195,7 +194,9 @@ def plan_sha256(plan: ReleasePlan) -> str:
 
 
 def _columns(table: Any, rule: TableRule) -> tuple[Column, ...]:
-    needed = {rule.key, rule.ra, rule.dec, rule.director_key, rule.director_key2, *rule.unique}
+    needed = {rule.key, rule.ra, rule.dec, *rule.unique}
+    if rule.kind is not TableKind.REF_MATCH:  # a match may lack one of its partners
+        needed.add(rule.director_key)
     return tuple(_column(column, is_needed=column.name in needed) for column in table.columns)
 
 
@@ -237,6 +238,10 @@ def _check_rule(table: TablePlan, overlay: Overlay) -> Iterator[str]:
     named = [*names, *rule.unique, *rule.indexes, *rule.optional, *rule.narrowed, *rule.ranges]
     for name in sorted({name for name in named if name and table.column(name) is None}):
         yield f"the schema has no column {name}"
+    for name in filter(None, (rule.key, rule.director_key, rule.director_key2)):
+        column = table.column(name)
+        if column is not None and column.type not in _WIDTHS:
+            yield f"column {name} is a key and no whole number"
     for name in filter(None, (rule.director, rule.director2)):
         other = overlay.tables.get(name)
         if other is None or other.kind is not TableKind.DIRECTOR:
@@ -254,6 +259,8 @@ def _beyond_qserv(table: TablePlan, database: str) -> Iterator[str]:
     for column in table.columns:
         if column.name in (*QSERV_COLUMNS, "qserv_trans_id"):
             yield f"column {column.name} is Qserv's own"
+        if table.rule.kind is TableKind.REF_MATCH and column.name == table.rule.flag_column:
+            yield f"column {column.name} is where the flag of a match is kept"
         if column.type == "TEXT" and table.rule.kind is TableKind.DIRECTOR:
             yield f"column {column.name} is text without a length, which no director may have"
 

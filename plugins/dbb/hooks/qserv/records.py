@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 from dbb.errors import PlanRefused
 from dbb.flows.qserv_views import Attempt, Check, HandoffRow, InputRow, Stage
 from dbb.hooks.ledger import BATCH, SqlLedger
-from dbb.hooks.sql import statement
+from dbb.hooks.sql import statement, to_time
 from dbb.model.qserv import ChunkFile, Contribution
 from dbb.ports import Clock
+
+LONGEST_PUBLICATION = dt.timedelta(days=1)
 
 
 class SqlQserv:
@@ -97,6 +100,8 @@ class SqlQserv:
                     "overlap": each.overlap,
                     "quarantined": each.quarantined,
                     "wrapped": each.wrapped,
+                    "elsewhere": each.elsewhere,
+                    "twice": each.twice,
                     "staged": int(each.is_staged),
                 }
                 for each in inputs
@@ -116,6 +121,8 @@ class SqlQserv:
                 overlap=row.overlap,
                 quarantined=row.quarantined,
                 wrapped=row.wrapped,
+                elsewhere=row.elsewhere,
+                twice=row.twice,
                 is_staged=bool(row.staged),
             )
             for row in self._ledger.rows("qserv/inputs", handoff=name)
@@ -256,8 +263,23 @@ class SqlQserv:
             for row in self._ledger.rows("qserv/checks", handoff=name)
         ]
 
+    def ask_publication(self, name: str) -> None:
+        """Record that a publication is about to be asked for."""
+        self._do("ask_publication", handoff=name)
+
+    def answer_publication(self, name: str) -> None:
+        """Record that Qserv answered."""
+        self._do("answer_publication", handoff=name)
+
+    def is_publication_open(self, name: str) -> bool:
+        """Tell whether a request of the last day was not answered: Qserv may be at it still."""
+        since = self._clock.now() - LONGEST_PUBLICATION
+        rows = self._ledger.rows("qserv/open_publication", handoff=name)
+        return any(to_time(row.asked_at) > since for row in rows)
+
     def forget(self, name: str) -> None:
         """Forget files, inputs and checks of a handoff; its history and attempts stay."""
+        self.answer_publication(name)
         with self._ledger.transaction() as connection:
             for what in ("files", "inputs", "checks"):
                 connection.execute(statement(f"qserv/forget_{what}"), {"handoff": name})

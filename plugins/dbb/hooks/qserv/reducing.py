@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,9 @@ from typing import BinaryIO
 import polars as pl
 
 from dbb.errors import CatalogUnfit
-from dbb.hooks.qserv.staging import BATCH_BYTES, open_duckdb, read_batches, read_staged
+from dbb.hooks.qserv.director_index import group_overlapping, list_pieces
+from dbb.hooks.qserv.spilling import open_duckdb
+from dbb.hooks.qserv.staging import BATCH_BYTES, read_batches, read_staged
 from dbb.hooks.qserv.values import write_csv
 from dbb.model.qserv import ChunkFile, TableKind, TablePlan
 
@@ -118,21 +121,30 @@ def find_duplicates(table: TablePlan, staging: Path) -> list[str]:
     if not columns:
         return []
     if rule.kind is TableKind.DIRECTOR:
-        files, names = (
-            sorted(map(str, (staging / "stage" / table.name).glob("*/index.parquet"))),
-            "key",
-        )
+        pieces = list_pieces(staging, table.name)
+        groups = [[str(each.path) for each in some] for some in group_overlapping(pieces)]
+        names = "key"
     else:
-        files = sorted(map(str, (staging / "stage" / table.name).glob("*/bucket_*.parquet")))
+        by_bucket: dict[str, list[str]] = defaultdict(list)
+        for part in sorted((staging / "stage" / table.name).glob("*/bucket_*.parquet")):
+            # Rows of one director are in one bucket: so are all that could have its key.
+            by_bucket[part.name if rule.director_key in columns else ""].append(str(part))
+        groups = list(by_bucket.values())
         names = ", ".join(f'"{name}"' for name in columns)
-    if not files:
-        return []
-    query = f"select {names}, count(*) n from read_parquet($files) group by {names} having n > 1 limit 3"  # noqa: S608 - columns of the schema
+    # A match that is written to two chunks is one row.
+    is_match = rule.kind is TableKind.REF_MATCH
+    once = f'"{rule.flag_column}" <> 2 or "{rule.director_key}" is null' if is_match else "true"
+    query = f"""
+        select {names}, count(*) n from read_parquet($files) where {once}
+        group by {names} having n > 1 limit 3
+    """  # noqa: S608 - columns of the schema
+    found = []
     with open_duckdb(staging) as connection:
-        found = connection.execute(query, {"files": files}).fetchall()
+        for files in filter(None, groups):
+            found += connection.execute(query, {"files": files}).fetchall()
     return [
         f"{', '.join(columns)} = {', '.join(map(str, row[:-1]))} comes {row[-1]} times"
-        for row in found
+        for row in found[:3]
     ]
 
 

@@ -8,16 +8,18 @@ it, it is done again from the beginning.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import duckdb
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +27,7 @@ import pyarrow.parquet as pq
 
 from dbb.errors import CatalogUnfit
 from dbb.hooks.qserv.chunker import Chunker
+from dbb.hooks.qserv.director_index import DirectorIndex, IndexWriter, Places, list_pieces
 from dbb.hooks.qserv.values import clean, find_misfits, merge, sampled_columns, statistics
 from dbb.model.qserv import (
     ColumnStatistics,
@@ -35,13 +38,11 @@ from dbb.model.qserv import (
     TablePlan,
 )
 
-VERSION = 1
+VERSION = 2
 """Raise it when staged files would come out otherwise."""
 BATCH_BYTES = 16 * 1024 * 1024
 BUFFER_BYTES = 32 * 1024 * 1024
-DUCKDB_MEMORY = "256MB"
 PLACE = ("chunkId", "subChunkId", "is_overlap")
-_KEY_TYPE = pa.int64()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class Staged:
     overlap: int
     quarantined: int
     wrapped: int
+    elsewhere: int = 0
+    """A child's rows whose director's row is of another file than that of most of them."""
+    twice: int = 0
+    """Matches that are written to two chunks."""
     parts: dict[int, int] = field(default_factory=dict)
     """Rows in each bucket."""
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
@@ -90,6 +95,7 @@ def stage_input(
         "layout": dataclasses.asdict(plan.layout),
         "columns": [f"{column.name} {column.type}" for column in table.columns],
         "rule": repr(table.rule),
+        "directors": _directors_digest(table, staging),
     }
     done = read_staged(folder)
     if done is not None and done[0] == key:
@@ -105,6 +111,14 @@ def stage_input(
     mark.write_text(json.dumps({"key": key, "staged": dataclasses.asdict(staged)}))
     mark.rename(folder / "staged.json")
     return staged
+
+
+def _directors_digest(table: TablePlan, staging: Path) -> str:
+    """Name the directors' inputs: with another of them, rows may have another place."""
+    names = sorted({name for name in (table.rule.director, table.rule.director2) if name})
+    pieces = [piece.path for name in names for piece in list_pieces(staging, name)]
+    text = "\n".join(f"{path.parent.name}/{path.name}" for path in pieces)
+    return hashlib.sha256(text.encode()).hexdigest() if names else ""
 
 
 def read_staged(folder: Path) -> tuple[dict[str, Any], Staged] | None:
@@ -126,22 +140,6 @@ def read_batches(path: Path, rows: int) -> Iterator[pa.Table]:
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1024 * 1024) as file:
         for batch in file.iter_batches(batch_size=rows):
             yield pa.Table.from_batches([batch])
-
-
-def index_files(staging: Path, director: str) -> list[str]:
-    """List the pieces of a director's index: key, chunk, sub-chunk and position of each row."""
-    return sorted(map(str, (staging / "stage" / director).glob("*/index.parquet")))
-
-
-def open_duckdb(staging: Path) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory that goes to disk when it becomes large."""
-    spill = staging / "spill"
-    spill.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect()
-    connection.execute(f"set memory_limit = '{DUCKDB_MEMORY}'")
-    connection.execute(f"set temp_directory = '{spill}'")
-    connection.execute("set threads = 1")
-    return connection
 
 
 class _Buckets:
@@ -206,10 +204,12 @@ class _Staging:
         self._source, self._staging, self._folder = source, staging, folder
         self._buckets = buckets
         self._chunker = Chunker(plan.layout)
-        self._overlap_deg = plan.layout.overlap
         self._sampled = sampled_columns(table)
-        self._counts = dict.fromkeys(("rows", "kept", "overlap", "quarantined", "wrapped"), 0)
-        self._index: pq.ParquetWriter | None = None
+        self._counts = dict.fromkeys(
+            ("rows", "kept", "overlap", "quarantined", "wrapped", "twice"), 0
+        )
+        self._homes: Counter[int] = Counter()
+        self._index = IndexWriter(folder, staging)
         self._quarantine: pq.ParquetWriter | None = None
 
     def run(self) -> Staged:
@@ -225,21 +225,31 @@ class _Staging:
             with _Buckets(self._folder, self._buckets) as buckets:
                 for rows in how():
                     own = rows.filter(~pl.col("is_overlap"))
-                    sums = [merge([*sums, statistics(own, self._sampled)])]
+                    sums = [merge([*sums, statistics(self._shown(own), self._sampled)])]
                     self._counts["kept"] += len(own)
                     self._counts["overlap"] += len(rows) - len(own)
                     buckets.add(rows)
         finally:
-            for writer in (self._index, self._quarantine):
-                if writer is not None:
-                    writer.close()
+            self._index.close()
+            if self._quarantine is not None:
+                self._quarantine.close()
+        self._index.sort()
         return Staged(
             table=self._table.name,
             source=self._source.name,
             **self._counts,
+            elsewhere=self._homes.total() - max(self._homes.values(), default=0),
             parts=buckets.rows,
             statistics=sums[0] if sums else {},
         )
+
+    def _shown(self, own: pl.DataFrame) -> pl.DataFrame:
+        """Leave out the second writing of a match, as Qserv does for whoever asks for matches alone."""
+        rule = self._rule
+        if rule.kind is not TableKind.REF_MATCH:
+            return own
+        is_first = pl.col(rule.flag_column) != 2
+        return own.filter(is_first | pl.col(rule.director_key).is_null())
 
     # -- the four kinds of table -----------------------------------------------------------------
 
@@ -250,7 +260,7 @@ class _Staging:
                 rows[name].cast(pa.float64()).to_numpy() for name in (self._rule.ra, self._rule.dec)
             )
             place = self._chunker.locate(ra, dec)
-            self._note_index(rows[self._rule.key], place.chunk, place.sub_chunk, ra, dec)
+            self._index.add(rows[self._rule.key], place.chunk, place.sub_chunk, ra, dec)
             yield self._placed(rows, place.chunk, place.sub_chunk, is_overlap=False)
             copies = self._chunker.overlaps(ra, dec)
             if len(copies.row):
@@ -259,47 +269,51 @@ class _Staging:
                 )
 
     def _child(self) -> Iterator[pl.DataFrame]:
-        query = f"""
-            select t.*, d.chunk, d.sub_chunk
-            from read_parquet($source) t left join read_parquet($index) d on t."{self._rule.director_key}" = d.key
-        """  # noqa: S608 - the name is a column of the schema
-        for rows in self._joined(query, {"index": self._index_of(self._rule.director)}):
-            found = self._without_orphans(rows, pc.is_valid(rows["chunk"]))
-            chunk, sub_chunk = found["chunk"].to_numpy(), found["sub_chunk"].to_numpy()
-            yield self._placed(
-                found.drop_columns(["chunk", "sub_chunk"]), chunk, sub_chunk, is_overlap=False
-            )
+        index = self._index_of(self._rule.director)
+        for batch in self._batches():
+            places = index.find(batch[self._rule.director_key])
+            rows = self._without_orphans(batch, places.is_found)
+            places = places.where(places.is_found)
+            pieces, counts = np.unique(places.piece, return_counts=True)
+            self._homes.update(dict(zip(pieces.tolist(), counts.tolist(), strict=True)))
+            yield self._placed(rows, places.chunk, places.sub_chunk, is_overlap=False)
 
     def _ref_match(self) -> Iterator[pl.DataFrame]:
+        """Write a match to the chunks of both partners: flag 3 where it is one, else 1 left and 2 right.
+
+        Source: Qserv's ``sph-partition-matches``. A match may lack one partner, whose key is null then;
+        a key that no director has is an orphan: Qserv would show such a row to some queries only.
+        """
         rule = self._rule
-        query = f"""
-            select t.*, a.chunk a_chunk, a.sub_chunk a_sub_chunk, a.ra a_ra, a.dec a_dec,
-                   b.chunk b_chunk, b.sub_chunk b_sub_chunk, b.ra b_ra, b.dec b_dec
-            from read_parquet($source) t
-            left join read_parquet($index) a on t."{rule.director_key}" = a.key
-            left join read_parquet($index2) b on t."{rule.director_key2}" = b.key
-        """  # noqa: S608 - the names are columns of the schema
-        indexes = {"index": self._index_of(rule.director), "index2": self._index_of(rule.director2)}
-        flag = rule.flag or "flag"
-        for rows in self._joined(query, indexes):
-            is_known = pc.or_(pc.is_valid(rows["a_chunk"]), pc.is_valid(rows["b_chunk"]))
-            found = self._without_orphans(rows, is_known)
-            left, right = found["a_chunk"], found["b_chunk"]
-            self._check_separation(found)
-            is_same = pc.fill_null(pc.equal(left, right), fill_value=False)
-            own = found.drop_columns([name for name in found.column_names if name[:2] in ("a_", "b_")
-                                      and name not in {c.name for c in self._table.columns}])  # fmt: skip
+        lefts, rights = self._index_of(rule.director), self._index_of(rule.director2)
+        for batch in self._batches():
+            left, right = (
+                lefts.find(batch[rule.director_key]),
+                rights.find(batch[rule.director_key2]),
+            )
+            is_known = (left.is_found | right.is_found) & ~(
+                (left.is_given & ~left.is_found) | (right.is_given & ~right.is_found)
+            )
+            rows = self._without_orphans(batch, is_known)
+            left, right = left.where(is_known), right.where(is_known)
+            self._check_separation(left, right)
+            is_pair = left.is_found & right.is_found
+            is_same = is_pair & (left.chunk == right.chunk)
+            self._counts["twice"] += int((is_pair & ~is_same).sum())
             for chosen, side, value in (
-                (is_same, "a", 3),
-                (pc.and_(pc.invert(is_same), pc.is_valid(left)), "a", 1),
-                (pc.and_(pc.invert(is_same), pc.is_valid(right)), "b", 2),
+                (is_same, left, 3),
+                (left.is_found & ~is_same, left, 1),
+                (right.is_found & ~is_same, right, 2),
             ):
-                part, places = own.filter(chosen), found.filter(chosen)
-                frame = self._placed(
-                    part, places[f"{side}_chunk"].to_numpy(), places[f"{side}_sub_chunk"].to_numpy(),
-                    is_overlap=False,
-                )  # fmt: skip
-                yield frame.with_columns(pl.lit(value, dtype=pl.Int8).alias(flag))
+                if chosen.any():
+                    place = side.where(chosen)
+                    frame = self._placed(
+                        rows.filter(pa.array(chosen)),
+                        place.chunk,
+                        place.sub_chunk,
+                        is_overlap=False,
+                    )
+                    yield frame.with_columns(pl.lit(value, dtype=pl.Int8).alias(rule.flag_column))
 
     def _regular(self) -> Iterator[pl.DataFrame]:
         for batch in self._batches():
@@ -315,19 +329,13 @@ class _Staging:
         for batch in read_batches(self._source, self._batch_rows()):
             yield self._judged(batch)
 
-    def _joined(self, query: str, indexes: dict[str, list[str]]) -> Iterator[pa.Table]:
-        with open_duckdb(self._staging) as connection:
-            answer = connection.sql(query, params={"source": str(self._source), **indexes})
-            for batch in answer.to_arrow_reader(self._batch_rows()):
-                yield self._judged(pa.Table.from_batches([batch]))
-
-    def _index_of(self, director: str) -> list[str]:
-        files = index_files(self._staging, director)
-        if not files:
+    def _index_of(self, director: str) -> DirectorIndex:
+        pieces = list_pieces(self._staging, director)
+        if not pieces:
             raise CatalogUnfit.for_problems(
                 self._table.name, [f"its director {director} has no rows; hand it over first"]
             )
-        return files
+        return DirectorIndex(pieces)
 
     def _judged(self, batch: pa.Table) -> pa.Table:
         self._counts["rows"] += batch.num_rows
@@ -337,7 +345,7 @@ class _Staging:
             for column in self._table.columns
             if column.not_null and column.name in batch.column_names
             and column.name not in (self._rule.ra, self._rule.dec)
-            and not (column.name.startswith(self._rule.director_key or "\0"))
+            and column.name not in (self._rule.director_key, self._rule.director_key2)
             and (count := batch[column.name].null_count)
         ]  # fmt: skip
         if problems:
@@ -380,35 +388,33 @@ class _Staging:
             )
         return self._kept(batch, is_good, bad)
 
-    def _without_orphans(self, rows: pa.Table, is_known: pa.ChunkedArray) -> pa.Table:
-        orphans = rows.num_rows - (pc.sum(is_known).as_py() or 0)
+    def _without_orphans(self, rows: pa.Table, is_known: npt.NDArray[np.bool_]) -> pa.Table:
+        orphans = int((~is_known).sum())
         if orphans and self._rule.on_orphan is OnOrphan.FAIL:
             raise CatalogUnfit.for_problems(
                 f"{self._table.name} {self._source.name}",
                 [
                     f"{orphans} rows have no {self._rule.director} of their {self._rule.director_key}"
+                    + (f", or no {self._rule.director2}" if self._rule.director2 else "")
                 ],
             )
-        return self._kept(rows, is_known, orphans)
+        return self._kept(rows, pa.array(is_known), orphans)
 
-    def _check_separation(self, rows: pa.Table) -> None:
-        names = ("a_ra", "a_dec", "b_ra", "b_dec")
-        a_ra, a_dec, b_ra, b_dec = (
-            np.radians(rows[name].to_numpy().astype(np.float64)) for name in names
-        )
+    def _check_separation(self, left: Places, right: Places) -> None:
+        a_ra, a_dec, b_ra, b_dec = map(np.radians, (left.ra, left.dec, right.ra, right.dec))
         haversine = (
             np.sin((b_dec - a_dec) / 2) ** 2
             + np.cos(a_dec) * np.cos(b_dec) * np.sin((b_ra - a_ra) / 2) ** 2
         )
-        apart = np.degrees(2 * np.arcsin(np.sqrt(haversine)))
-        far = int((apart > self._overlap_deg).sum())
-        if far:
+        apart_arcsec = np.degrees(2 * np.arcsin(np.sqrt(haversine))) * 3600
+        most = float(self._rule.ang_sep_arcsec)
+        if far := int((apart_arcsec > most).sum()):
             raise CatalogUnfit.for_problems(
                 f"{self._table.name} {self._source.name}",
-                [f"{far} matches are further apart than the overlap of {self._overlap_deg} deg"],
+                [f"{far} matches are further apart than {most:g} arcsec"],
             )
 
-    def _kept(self, rows: pa.Table, chosen: pa.ChunkedArray, others: int) -> pa.Table:
+    def _kept(self, rows: pa.Table, chosen: pa.Array | pa.ChunkedArray, others: int) -> pa.Table:
         if not others:
             return rows
         left_out = rows.filter(pc.invert(chosen))
@@ -429,14 +435,3 @@ class _Staging:
             pl.Series("subChunkId", sub_chunk, dtype=pl.Int32),
             pl.lit(is_overlap).alias("is_overlap"),
         )
-
-    def _note_index(self, keys: pa.ChunkedArray, *columns: Any) -> None:
-        names = ("chunk", "sub_chunk", "ra", "dec")
-        kinds = (pa.int32(), pa.int32(), pa.float64(), pa.float64())
-        index = pa.table(
-            {"key": keys.cast(_KEY_TYPE)}
-            | {n: pa.array(c).cast(k) for n, c, k in zip(names, columns, kinds, strict=True)}
-        )
-        if self._index is None:
-            self._index = pq.ParquetWriter(self._folder / "index.parquet", index.schema)
-        self._index.write_table(index)

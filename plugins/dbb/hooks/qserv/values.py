@@ -2,7 +2,8 @@
 
 MariaDB's ``LOAD DATA`` turns what does not fit into something else and warns: NaN becomes 0, long text
 is cut, ``true`` is 0. So nothing of that kind is ever written: NaN and infinity are NULL, truth is
-0 or 1, time has microseconds, and text or numbers that do not fit are refused.
+0 or 1, time has microseconds, and text or numbers that do not fit are refused. Blanks at the end of a CHAR
+are dropped without even a warning: they are refused too.
 """
 
 from __future__ import annotations
@@ -81,8 +82,13 @@ def write_csv(frame: pl.DataFrame) -> bytes:
 
 
 def statistics(frame: pl.DataFrame, columns: tuple[str, ...]) -> dict[str, ColumnStatistics]:
-    """Sum up number columns: what SQL must find after publication."""
-    wanted = [pl.col(name).cast(pl.Float64) for name in columns]
+    """Sum up numbers, and the lengths of texts: what SQL must find after publication."""
+    wanted = [
+        (pl.col(name).str.len_chars() if frame.schema[name] == pl.String else pl.col(name)).cast(
+            pl.Float64
+        )
+        for name in columns
+    ]
     if not wanted or frame.is_empty():
         return {}
     found = [frame.select(*(getattr(each, verb)() for each in wanted)).row(0) for verb in
@@ -117,13 +123,14 @@ def merge(many: list[dict[str, ColumnStatistics]]) -> dict[str, ColumnStatistics
     return merged
 
 
-def sampled_columns(table: TablePlan, most: int = 12) -> tuple[str, ...]:
-    """Choose the number columns that are compared after publication: keys, positions, and a spread."""
+def sampled_columns(table: TablePlan, most: int = 12, texts: int = 4) -> tuple[str, ...]:
+    """Choose the columns that are compared after publication: keys, positions, a spread, some text."""
     numbers = [column.name for column in table.columns if column.type in {*_INTEGERS, *_FLOATS}]
     rule = table.rule
     named = [name for name in (rule.key, rule.director_key, rule.ra, rule.dec) if name in numbers]
     step = max(1, len(numbers) // max(1, most - len(named)))
-    return tuple(dict.fromkeys([*named, *numbers[::step]]))[:most]
+    chosen = tuple(dict.fromkeys([*named, *numbers[::step]]))[:most]
+    return chosen + tuple(column.name for column in table.columns if column.max_bytes)[:texts]
 
 
 def _type(column: Column) -> pl.DataType | type[pl.DataType]:
@@ -151,8 +158,9 @@ def _misfit(column: Column, found: pl.DataType, charset: str) -> pl.Expr | None:
             too_long = text.str.len_bytes() > column.max_bytes
         else:
             too_long = text.str.len_chars() > column.max_bytes
-        strange = text.str.contains(_NOT_LATIN1)
-        return too_long | strange if charset == "latin1" else too_long
+        if charset == "latin1":
+            too_long |= text.str.contains(_NOT_LATIN1)
+        return too_long | text.str.ends_with(" ") if column.type.startswith("CHAR") else too_long
     if found.is_integer() and column.type in _INTEGERS and found != _INTEGERS[column.type]:
         kept = value.cast(_INTEGERS[column.type], strict=False)
         return value.is_not_null() & kept.is_null()

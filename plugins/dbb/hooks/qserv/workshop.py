@@ -79,6 +79,8 @@ class StagingFolder:
             overlap=done.overlap,
             quarantined=done.quarantined,
             wrapped=done.wrapped,
+            elsewhere=done.elsewhere,
+            twice=done.twice,
             is_staged=True,
         )
 

@@ -132,7 +132,9 @@ def test_a_regular_table_is_one_file(tmp_path, write):
     assert lines([file], tmp_path)[0] == ["0", "u"]
 
 
-def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write):
+@pytest.fixture
+def pairs(tmp_path, write):
+    """Stage four objects: 0 and 1 near each other in two chunks, 2 and 3 in one; give their chunks."""
     near = 1e-4
     # 12 sub-stripes of 85 stripes: stripes meet at multiples of 180/85.
     edge = 180 / 85 * 43 - 90
@@ -142,17 +144,62 @@ def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write
     stage(OBJECT, write(table), tmp_path)
     home = {int(line[0]): line[-2] for line in lines(reduce_all(OBJECT, tmp_path), tmp_path)}
     assert home[0] != home[1]
-    stage(MATCH, write(pa.table({"a": [0, 2], "b": [1, 3]}), "match.parquet"), tmp_path)
-    found = sorted(
-        [line[0], line[2], line[4]] for line in lines(reduce_all(MATCH, tmp_path), tmp_path)
-    )
-    assert found == sorted([["0", home[0], "1"], ["0", home[1], "2"], ["2", home[2], "3"]])
+    return home
 
 
-def test_a_match_wider_than_the_overlap_is_refused(tmp_path, write):
-    stage(OBJECT, write(objects(400)), tmp_path)
-    with pytest.raises(CatalogUnfit, match="further apart"):
-        stage(MATCH, write(pa.table({"a": [0], "b": [1]}), "match.parquet"), tmp_path)
+def matches(*rows):
+    return pa.table({"a": pa.array([a for a, _ in rows], pa.int64()),
+                     "b": pa.array([b for _, b in rows], pa.int64())})  # fmt: skip
+
+
+def test_a_match_is_written_once_within_a_chunk_and_twice_across(tmp_path, write, pairs):
+    staged = stage(MATCH, write(matches((0, 1), (2, 3)), "match.parquet"), tmp_path)
+    files = reduce_all(MATCH, tmp_path)
+    found = sorted([line[0], line[2], line[4]] for line in lines(files, tmp_path))
+    assert found == sorted([["0", pairs[0], "1"], ["0", pairs[1], "2"], ["2", pairs[2], "3"]])
+    assert (staged.rows, staged.kept, staged.twice, staged.overlap) == (2, 3, 1, 0)
+    assert not any(file.is_overlap for file in files)
+
+
+def test_a_match_without_one_partner_lies_with_the_other(tmp_path, write, pairs):
+    staged = stage(MATCH, write(matches((0, None), (None, 1)), "match.parquet"), tmp_path)
+    found = sorted([*line[:3], line[4]] for line in lines(reduce_all(MATCH, tmp_path), tmp_path))
+    assert found == sorted([["0", "\\N", pairs[0], "1"], ["\\N", "1", pairs[1], "2"]])
+    assert (staged.kept, staged.twice) == (2, 0)
+
+
+@pytest.mark.parametrize("row", [(0, 99), (99, 0), (None, None), (99, None)])
+def test_a_match_with_a_partner_that_is_nowhere_is_an_orphan(tmp_path, write, pairs, row):
+    assert pairs
+    file = write(matches((2, 3), row), "match.parquet")
+    with pytest.raises(CatalogUnfit, match="1 rows have no Object"):
+        stage(MATCH, file, tmp_path)
+    rule = dataclasses.replace(MATCH.rule, on_orphan=OnOrphan.QUARANTINE)
+    staged = stage(dataclasses.replace(MATCH, rule=rule), file, tmp_path)
+    assert (staged.kept, staged.quarantined) == (1, 1)
+
+
+def test_statistics_of_matches_count_each_once(tmp_path, write, pairs):
+    assert pairs
+    rows = matches((0, 1), (2, 3), (None, 1))
+    staged = stage(MATCH, write(rows, "match.parquet"), tmp_path)
+    assert (staged.statistics["b"].total, staged.statistics["a"].nulls) == (1 + 3 + 1, 1)
+
+
+def test_a_match_in_two_chunks_is_no_duplicate(tmp_path, write, pairs):
+    assert pairs
+    table = dataclasses.replace(MATCH, rule=dataclasses.replace(MATCH.rule, unique=("a", "b")))
+    stage(table, write(matches((0, 1), (2, 3)), "a.parquet"), tmp_path)
+    check_unique(table, tmp_path / "staging")
+    stage(table, write(matches((0, 1)), "b.parquet"), tmp_path)
+    with pytest.raises(CatalogUnfit, match="a, b = 0, 1 comes 2 times"):
+        check_unique(table, tmp_path / "staging")
+
+
+def test_a_match_wider_than_its_separation_is_refused(tmp_path, write, pairs):
+    assert pairs
+    with pytest.raises(CatalogUnfit, match="further apart than 10 arcsec"):
+        stage(MATCH, write(matches((0, 2)), "match.parquet"), tmp_path)
 
 
 BAD = [
@@ -237,6 +284,11 @@ def test_a_value_that_the_database_would_change_is_refused(tmp_path, write, colu
         stage(OBJECT, write(table.set_column(place, column, pa.array(values, kind))), tmp_path)
 
 
+def test_a_blank_at_the_end_of_a_char_is_refused(tmp_path, write):
+    with pytest.raises(CatalogUnfit, match="band has values that do not fit"):
+        stage(VISIT, write(pa.table({"visit": [1], "band": [" "]})), tmp_path)
+
+
 def test_the_same_key_twice_is_found_over_all_inputs(tmp_path, write):
     stage(OBJECT, write(objects(10), "a.parquet"), tmp_path)
     check_unique(OBJECT, tmp_path / "staging")
@@ -251,12 +303,30 @@ def test_the_same_declared_key_twice_is_found(tmp_path, write):
         check_unique(VISIT, tmp_path / "staging")
 
 
+def test_a_childs_key_twice_is_found_in_whatever_files_it_comes(tmp_path, write):
+    stage(OBJECT, write(objects(400)), tmp_path)
+    table = dataclasses.replace(
+        FORCED, rule=dataclasses.replace(FORCED.rule, unique=("objectId", "flux"))
+    )
+    for name, flux in (("a", 1.0), ("b", 2.0)):
+        rows = pa.table({"objectId": np.arange(400), "flux": np.full(400, flux, np.float32)})
+        stage(table, write(rows, f"{name}.parquet"), tmp_path)
+    check_unique(table, tmp_path / "staging")
+    rows = pa.table({"objectId": [7, 8], "flux": pa.array([3.0, 2.0], pa.float32())})
+    stage(table, write(rows, "c.parquet"), tmp_path)
+    with pytest.raises(CatalogUnfit, match=r"objectId, flux = 8, 2\.0 comes 2 times"):
+        check_unique(table, tmp_path / "staging")
+
+
 def test_statistics_are_of_the_rows_without_their_copies(tmp_path, write):
     table = objects(1000)
     staged = stage(OBJECT, write(table), tmp_path)
     assert staged.overlap > 0
     found = staged.statistics["objectId"]
     assert (found.least, found.most, found.total, found.nulls) == (0, 999, 999 * 500, 0)
+    text = staged.statistics["name"]
+    lengths = [len(each) for each in table["name"].to_pylist()]
+    assert (text.least, text.most, text.total) == (5, 7, sum(lengths))
     assert staged.statistics["flux"].total == pytest.approx(
         np.sum(table["flux"].to_numpy().astype(float))
     )

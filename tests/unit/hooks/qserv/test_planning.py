@@ -20,7 +20,7 @@ from dbb.hooks.qserv.planning import (
 )
 from dbb.model.qserv import Column, TableKind, TablePlan, TableRule
 from dbb.settings import INCLUDE
-from support.qserv_tables import OBJECT, objects
+from support.qserv_tables import OBJECT, PLAN, objects
 
 FOLDER = INCLUDE / "qserv"
 
@@ -135,6 +135,7 @@ def test_what_is_no_parquet_is_told(tmp_path):
     [
         ({"key": "no"}, "no column no"),
         ({"ra": ""}, "needs ra"),
+        ({"key": "refBand"}, "refBand is a key and no whole number"),
         ({"transactions": 101}, "not 1 to 100"),
     ],
 )
@@ -176,3 +177,30 @@ def test_a_bad_number_is_told_before_anything_is_cut(tmp_path, write, column, va
     table = table.set_column(place, column, pa.array(values, table.schema.field(column).type))
     with pytest.raises(CatalogUnfit, match=told):
         judged(with_ranges(flux=("-100", "100")), write(table), tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "fits"), [("CHAR(4)", False), ("VARCHAR(4)", True)])
+def test_a_blank_at_the_end_is_told_where_it_would_be_dropped(tmp_path, write, kind, fits):
+    table = TablePlan("T", TableRule(TableKind.REGULAR), (Column("x", kind, 4),))
+    file = write(pa.table({"x": pa.array(["a", " b", "c ", None]).dictionary_encode()}))
+    if fits:
+        assert judged(table, file, tmp_path) == 0
+    else:
+        with pytest.raises(CatalogUnfit, match=r"end with a blank is 1"):
+            judged(table, file, tmp_path)
+
+
+def test_a_match_may_lack_one_partner_and_its_flag_is_qservs(tmp_path, write):
+    rule = TableRule(
+        TableKind.REF_MATCH, director="Object", director_key="a", director2="Object",
+        director_key2="b", ang_sep_arcsec="10",
+    )  # fmt: skip
+    columns = (Column("a", "BIGINT"), Column("b", "BIGINT"))
+    told = table_request(PLAN, TablePlan("Match", rule, columns))
+    assert (told["flag"], told["ang_sep"]) == ("flag", 10 / 3600)
+    assert told["schema"][-1] == {"name": "flag", "type": "TINYINT NOT NULL"}
+    rows = {"a": pa.array([1, None], pa.int64()), "b": pa.array([None, 2], pa.int64())}
+    assert judged(TablePlan("Match", rule, columns), write(pa.table(rows)), tmp_path) == 1
+    rows = {"a": pa.array([1, None], pa.int64()), "b": pa.array([None, None], pa.int64())}
+    with pytest.raises(CatalogUnfit, match="without any partner"):
+        judged(TablePlan("Match", rule, columns), write(pa.table(rows)), tmp_path)
