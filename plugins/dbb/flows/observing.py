@@ -33,7 +33,9 @@ AT_ONCE = 100
 
 def observe_cargoes(backbone: Backbone, cargoes: Sequence[Cargo]) -> ConsdbPublication:
     """Publish the observing metadata of exposures that Butler has just taken."""
-    manifests = [each.document for each in cargoes if isinstance(each.document, Manifest)]
+    found = [each.document for each in cargoes if isinstance(each.document, Manifest)]
+    known = backbone.ledger.observed([str(each.unit) for each in found])
+    manifests = [each for each in found if known.get(str(each.unit)) != each.sha256]
     facts = backbone.ledger.facts_of([str(each.unit) for each in manifests])
     made = [_observe(backbone, each, facts[str(each.unit)]) for each in manifests]
     return backbone.ledger.observe(made)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dbb.errors import ConflictingDuplicate, LedgerUnavailable
-from dbb.hooks.consdb.records import add_observations
+from dbb.hooks.consdb.records import Signature, add_observations
 from dbb.hooks.sql import check_schema, migrate, statement, to_time
 from dbb.model.consdb import ConsdbPublication, Observation
 from dbb.model.delivery import Delivery, State, check_transition
@@ -228,9 +228,8 @@ class SqlLedger:
         if not observations:
             return ConsdbPublication()
         with self.transaction() as connection:
-            return add_observations(
-                connection, observations, self._clock.now(), self.actor, reason
-            )
+            sign = Signature(self._clock.now(), self.actor, reason)
+            return add_observations(connection, observations, sign)
 
     # -- deliveries ----------------------------------------------------------------------------
 

@@ -117,6 +117,28 @@ class ConsdbPublication:
     versions: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DayDigest:
+    """Sum up what a day has of a table: equal sums, equal rows.
+
+    Parameters
+    ----------
+    day_obs, instrument, table
+        Of what.
+    versions
+        How many rows.
+    high, low
+        The sums of two halves of their hashes.
+    """
+
+    day_obs: int
+    instrument: str
+    table: str
+    versions: int
+    high: int
+    low: int
+
+
 def exposure_record(
     facts: ExposureFacts, band: str | None, header: Mapping[str, Any]
 ) -> ExposureRecord:

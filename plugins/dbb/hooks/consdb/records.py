@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -24,74 +24,72 @@ BATCH = 5000
 CHECK_BITS = 60
 
 
+class Signature(NamedTuple):
+    """Say when, by whom and why something is published."""
+
+    at: dt.datetime
+    actor: str
+    reason: str = ""
+
+
+class Additions(NamedTuple):
+    """Hold what is to be published; ``replace``: members are all that their exposures have."""
+
+    records: Sequence[ExposureRecord] = ()
+    members: Sequence[Members] = ()
+    messages: Sequence[LogMessage] = ()
+    replace: bool = False
+
+
 def add_observations(
-    connection: Connection,
-    observations: Sequence[Observation],
-    at: dt.datetime,
-    actor: str,
-    reason: str,
+    connection: Connection, observations: Sequence[Observation], sign: Signature
 ) -> ConsdbPublication:
     """Add what differs from what is there; remember of which manifests it was made."""
     records = [each.record for each in observations if each.record is not None]
     members = [each.detectors for each in observations]
-    done = _publish(connection, records, members, (), at, actor, reason)
-    if observations:
-        connection.execute(
-            statement("consdb/note_source"),
-            [
-                {"unit": each.unit, "manifest_sha256": each.manifest_sha256}
-                for each in sorted(observations, key=lambda each: each.unit)
-            ],
-        )
+    done = publish(connection, Additions(records, members), sign)
+    connection.execute(
+        statement("consdb/note_source"),
+        [
+            {"unit": each.unit, "manifest_sha256": each.manifest_sha256}
+            for each in sorted(observations, key=lambda each: each.unit)
+        ],
+    )
     return done
 
 
-def add_members(
-    connection: Connection, members: Sequence[Members], at: dt.datetime, actor: str, reason: str
-) -> ConsdbPublication:
-    """Add rows of tables that pipelines deliver; rows of other detectors stay."""
-    return _publish(connection, (), members, (), at, actor, reason)
-
-
-def add_message(connection: Connection, message: LogMessage, actor: str) -> ConsdbPublication:
-    """Add a version of a message."""
-    return _publish(connection, (), (), (message,), message.date_added, actor, "")
-
-
-def _publish(
-    connection: Connection,
-    records: Sequence[ExposureRecord],
-    members: Sequence[Members],
-    messages: Sequence[LogMessage],
-    at: dt.datetime,
-    actor: str,
-    reason: str,
-) -> ConsdbPublication:
+def publish(connection: Connection, given: Additions, sign: Signature) -> ConsdbPublication:
+    """Add what differs from what is there, as one publication; nothing, where nothing does."""
     savepoint = connection.begin_nested()
     number = connection.execute(statement("efd/next_publication")).scalar_one()
-    new_records = _changed_records(connection, records)
-    new_members = _changed_members(connection, members)
-    changed = [each.sha256 for each in (*new_records, *new_members, *messages)]
+    new_records = _changed_records(connection, given.records)
+    new_members = _changed_members(connection, given.members, replace=given.replace)
+    changed = [
+        *(each.sha256 for each in new_records),
+        *(each.sha256 for each in new_members),
+        *(each.sha256 for each in given.messages),
+    ]
     if not changed:
         savepoint.rollback()  # the number is given back, and nothing was written
         return ConsdbPublication()
-    for instrument in sorted({each.instrument for each in (*new_records, *new_members)}):
+    seen = {each.instrument for each in new_records} | {each.instrument for each in new_members}
+    for instrument in sorted(seen):
         make_missing_views(connection, instrument)
     connection.execute(
         statement("consdb/note_publication"),
         {
             "publication_id": number,
-            "at": at,
+            "at": sign.at,
             "versions": len(changed),
             "digest": hashlib.sha256("\n".join(sorted(changed)).encode()).hexdigest(),
-            "reason": reason,
-            "actor": actor,
+            "reason": sign.reason,
+            "actor": sign.actor,
         },
     )
     for name, rows in (
         ("consdb/note_exposure", [_record_row(each, number) for each in new_records]),
         ("consdb/note_members", [_members_row(each, number) for each in new_members]),
-        ("consdb/note_message", [_message_row(each, number) for each in messages]),
+        ("consdb/note_message", [_message_row(each, number) for each in given.messages]),
     ):
         if rows:
             connection.execute(statement(name), rows)
@@ -116,7 +114,9 @@ def _changed_records(
     return changed
 
 
-def _changed_members(connection: Connection, members: Sequence[Members]) -> list[Members]:
+def _changed_members(
+    connection: Connection, members: Sequence[Members], *, replace: bool
+) -> list[Members]:
     """Join what is new with what is there; keep what is then another."""
     by_table: dict[tuple[str, str], dict[int, Members]] = defaultdict(dict)
     for each in members:
@@ -132,7 +132,7 @@ def _changed_members(connection: Connection, members: Sequence[Members]) -> list
                 known[row.exposure_id] = row.row_sha256, json.loads(row.members)
         for key, each in sorted(found.items()):
             sha256, rows = known.get(key, ("", []))
-            joined = each.joined(rows)
+            joined = each if replace else each.joined(rows)
             if joined.sha256 != sha256:
                 changed.append(joined)
     return changed
