@@ -29,6 +29,7 @@ OTHERS = {
     "dr_drill": "dr_drill.py",
     "export_bundle": "export_bundle.py",
     "canary": "canary.py",
+    "consdb_check": "consdb_check.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -48,6 +49,7 @@ POOLS = {
     "dr_drill": "audit",
     "export_bundle": "export",
     "canary": "audit",
+    "consdb_check": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""
@@ -318,3 +320,9 @@ def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
     outlets = dag["tasks"]["archive_the_hours"]["outlets"]
     assert outlets == [f"efd/{name}" for name in instruments]
     assert dag["tasks"]["extract_open_hours"]["rule"] == "none_skipped"
+
+
+def test_each_night_is_held_against_the_rules_and_missed_ones_are_caught_up(dags):
+    dag = dags["consdb_check"]
+    assert (dag["catchup"], dag["timetable"]) == (True, "CronPartitionTimetable")
+    assert dag["tasks"]["check_the_night"]["upstream"] == ["fill_the_night"]
