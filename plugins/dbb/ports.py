@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from dbb.model.calibration import Attempt, CalibrationGroup, Step, Validity
+from dbb.model.consdb import ConsdbPublication, Observation
 from dbb.model.delivery import Delivery, State
 from dbb.model.digest import Digest
 from dbb.model.event import Event
@@ -536,6 +537,12 @@ class Ledger(Protocol):
 
     def note_regions(self, found: Mapping[str, frozenset[str] | None], version: str) -> None:
         """Keep which regions of the sky units touch."""
+
+    def observed(self, units: Sequence[str]) -> dict[str, str]:
+        """Read of which manifests the observing metadata of units were made."""
+
+    def observe(self, observations: Sequence[Observation], reason: str = "") -> ConsdbPublication:
+        """Publish observing metadata in one transaction; what is there already is a no-op."""
 
     def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
         """Read deliveries by unit and endpoint."""

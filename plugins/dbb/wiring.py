@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dbb.flows.metrics import Meters
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.canary_rows import SqlCanaries
+    from dbb.hooks.consdb.database import SqlConsdb
     from dbb.hooks.drills import SqlDrills
     from dbb.hooks.efd.archive import EfdArchive
     from dbb.hooks.expiry import SqlExpiry
@@ -316,6 +317,13 @@ def open_efd_archive(settings: Settings) -> EfdArchive:
         SqlEfdCells(open_ledger(settings, "efd"), SystemClock()),
         open_store(settings.resolve(archive.store_url)),
     )
+
+
+def open_consdb(settings: Settings, actor: str) -> SqlConsdb:
+    """Open the Consolidated Database's rules, products and exposure log; ``actor`` signs what is added."""
+    from dbb.hooks.consdb.database import SqlConsdb  # noqa: PLC0415 - the database alone
+
+    return SqlConsdb(open_ledger(settings, actor), SystemClock())
 
 
 def open_handoff(

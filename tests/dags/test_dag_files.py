@@ -31,6 +31,7 @@ OTHERS = {
     "canary": "canary.py",
     "maintenance": "maintenance.py",
     "alarm_watch": "alarm_watch.py",
+    "consdb_check": "consdb_check.py",
 }
 """The other DAGs, and the file of each."""
 
@@ -52,6 +53,7 @@ POOLS = {
     "canary": "audit",
     "maintenance": "default_pool",
     "alarm_watch": "audit",
+    "consdb_check": "audit",
     **dict.fromkeys(CALIBRATIONS, "calibration"),
 }
 """The pools of the DAGs that do not share tonight's."""
@@ -322,3 +324,9 @@ def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
     outlets = dag["tasks"]["archive_the_hours"]["outlets"]
     assert outlets == [f"efd/{name}" for name in instruments]
     assert dag["tasks"]["extract_open_hours"]["rule"] == "none_skipped"
+
+
+def test_each_night_is_held_against_the_rules_and_missed_ones_are_caught_up(dags):
+    dag = dags["consdb_check"]
+    assert (dag["catchup"], dag["timetable"]) == (True, "CronPartitionTimetable")
+    assert dag["tasks"]["check_the_night"]["upstream"] == ["fill_the_night"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
@@ -101,7 +102,19 @@ def times_published(ledger, unit):
     return [e.endpoint for e in ledger.events(unit) if e.new_state is State.PUBLISHED]
 
 
-def test_a_night_with_a_damaged_file_ends_safe_once_the_good_copy_came(night):
+def count_observed(ledger, day_obs):
+    """Count a night's rows in the views that users know."""
+    with ledger.transaction() as connection:
+        return {
+            table: connection.execute(
+                text(f"select count(*) from cdb_lsstcam.{table} where day_obs = :day"),  # noqa: S608
+                {"day": int(day_obs)},
+            ).scalar_one()
+            for table in ("exposure", "visit1", "ccdexposure")
+        }
+
+
+def test_a_night_with_a_damaged_file_ends_safe_once_the_good_copy_came(night, ledger):
     plan = make(night, 3, "--fault", "truncated=1")
     night.transfer()
     first = report(night)
@@ -121,6 +134,7 @@ def test_a_night_with_a_damaged_file_ends_safe_once_the_good_copy_came(night):
     (over,) = look_for_alarms(night)
     assert over.startswith("*ended truncated-file at summit*")
     assert look_for_alarms(night) == []
+    assert count_observed(ledger, night.day_obs) == {"exposure": 3, "visit1": 3, "ccdexposure": 615}
     night.transfer()  # a finished night is no work, and the run says so
     tasks = last_run_tasks(night)
     assert tasks["look_for_new_exposures"] == "success"

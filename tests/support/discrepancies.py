@@ -22,7 +22,7 @@ from dbb.flows.manifests import read_manifest
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.model.exposure import Unit
-from dbb.model.finding import Discrepancy, Remedy
+from dbb.model.finding import Aspect, Discrepancy, Remedy
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did, SafeName
 from dbb.ports import LandedBundle, RuleWish
@@ -523,7 +523,7 @@ least ten minutes later, makes it *confirmed*; the first that no longer sees it 
 between the ledger's two readings, or within 15 minutes before the first, is not judged. Tonight is never compared.
 Sizes are compared here, bytes are not: `dbb verify` reads them. Objects of the Large File Annex lie under their own
 names and are asked for one by one, so that one that no parcel names is not seen; the cache near the telescope has
-datasets of its own and takes no part.
+datasets of its own and takes no part. Findings of policy `rules-hold` come from the DAG `consdb_check`: [the rules](consdb.md).
 
 Each finding names the policy by which one record is right, and one reason. Table `finding` keeps them
 ([ledger](ledger.md)). This page is written from the cases that the tests plant, `tests/support/discrepancies.py`.
@@ -535,6 +535,7 @@ Each finding names the policy by which one record is right, and one reason. Tabl
 | `everything-has-a-unit` | what no unit names is nobody's: it is kept until a person has looked |
 | `policies-are-right` | what the policy document wants somewhere is to be there, by a rule |
 | `the-bytes-are-right` | a copy that came and is whole counts, whatever no event told |
+| `rules-hold` | the consistency rules of the Consolidated Database hold for every exposure of a past night |
 """
 
 
@@ -542,6 +543,8 @@ def render() -> str:
     """Write the reference page."""
     parts = [_HEAD]
     for discrepancy in Discrepancy:
+        if discrepancy.aspect is Aspect.CONSDB:
+            continue
         cases = [case for case in CASES if case.discrepancy is discrepancy]
         parts.append(
             f"\n## `{discrepancy}`\n\nThe {discrepancy.aspect}, by `{discrepancy.truth}`: "

@@ -8,7 +8,8 @@ from dbb.errors import BadManifest
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import read_cargo, read_document
 from dbb.model.delivery import State
-from dbb.model.manifest import Manifest
+from dbb.model.instrument import Detector
+from dbb.model.manifest import Entry, Manifest
 from dbb.ports import UnitRow
 
 
@@ -42,3 +43,18 @@ def read_manifests(
     for cargo in read_cargo(backbone, rows, endpoint, state):
         if isinstance(cargo.document, Manifest):
             yield cargo.row, cargo.document
+
+
+def images_of(backbone: Backbone, manifest: Manifest) -> list[tuple[Entry, Detector]]:
+    """List the images of a bundle with their detectors."""
+    detectors = backbone.instruments[manifest.unit.instrument].by_suffix
+    stem = f"{manifest.unit.obs_id}_"
+    return [(entry, detectors[entry.name.removeprefix(stem)]) for entry in manifest.images]
+
+
+def spokesman(backbone: Backbone, manifest: Manifest) -> tuple[Entry, Detector]:
+    """Find the image that spoke for the exposure when it was bundled."""
+    return min(
+        images_of(backbone, manifest),
+        key=lambda pair: (pair[1].purpose != "SCIENCE", pair[1].full_name),
+    )

@@ -9,6 +9,7 @@ from dbb.errors import DbbError, DigestMismatch, IngestRefused, MissingCopy
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import Cargo, declare_copy_bad, read_cargo, stored_name, verify_cargo
 from dbb.flows.copies import ask_locks, hurry_followers
+from dbb.flows.observing import observe_cargoes
 from dbb.flows.refusing import close_refusals, refuse_unit
 from dbb.model.delivery import State
 from dbb.model.manifest import Manifest
@@ -114,7 +115,10 @@ def _ingest(backbone: Backbone, rows: Sequence[UnitRow], endpoint: str) -> set[s
         State.QUARANTINED,
         "the Butler repository refuses it",
     )
-    served = [cargo.row.unit for cargo in cargoes if cargo.row.unit not in refused]
+    good = [cargo for cargo in cargoes if cargo.row.unit not in refused]
+    if endpoint == backbone.policy.archive:
+        observe_cargoes(backbone, good)
+    served = [cargo.row.unit for cargo in good]
     published = backbone.ledger.advance(
         served, endpoint, State.REGISTERED, State.PUBLISHED, "every dataset is served"
     )

@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from dbb.errors import BadManifest, Damaged, DbbError, MissingCopy
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import verify_cargo
+from dbb.flows.manifests import spokesman
 from dbb.flows.refusing import refuse_unit
 from dbb.model import manifest as raw
 from dbb.model import parcel as parcels
 from dbb.model.delivery import State
 from dbb.model.exposure import ExposureFacts
-from dbb.model.instrument import Detector
 from dbb.model.kind import Kind
-from dbb.model.manifest import Entry, Manifest
+from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
 from dbb.ports import UnitRow
 
@@ -165,12 +165,12 @@ def _seal(backbone: Backbone, document: Manifest | Parcel, endpoint: str) -> Non
             )
         ]
     )
-    backbone.ledger.seal_unit(str(unit), document, _read_facts(backbone, document, endpoint))
+    backbone.ledger.seal_unit(str(unit), document, read_facts(backbone, document, endpoint))
 
 
-def _read_facts(backbone: Backbone, manifest: Manifest, endpoint: str) -> ExposureFacts:
+def read_facts(backbone: Backbone, manifest: Manifest, endpoint: str) -> ExposureFacts:
     """Translate the header of the image that spoke for the exposure when it was bundled."""
-    entry, detector = _spokesman(backbone, manifest)
+    entry, detector = spokesman(backbone, manifest)
     name = f"{manifest.scope}/{manifest.unit.bundle_name}"
     store = backbone.store(endpoint)
     try:
@@ -180,13 +180,6 @@ def _read_facts(backbone: Backbone, manifest: Manifest, endpoint: str) -> Exposu
         raise BadManifest.for_field(name, f"its bundle cannot be read: {error}") from None
     image = backbone.inspector.inspect_image(entry.name, data, manifest.unit, detector)
     return backbone.inspector.translate(entry.name, image.header, manifest.unit)
-
-
-def _spokesman(backbone: Backbone, manifest: Manifest) -> tuple[Entry, Detector]:
-    detectors = backbone.instruments[manifest.unit.instrument].by_suffix
-    stem = f"{manifest.unit.obs_id}_"
-    images = [(entry, detectors[entry.name.removeprefix(stem)]) for entry in manifest.images]
-    return min(images, key=lambda pair: (pair[1].purpose != "SCIENCE", pair[1].full_name))
 
 
 def _believe(backbone: Backbone, unit: str, endpoint: str, rebuilt: Rebuilt) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from dbb.flows.reconcile_views import KnownNight, Scan
 from dbb.hooks.ledger import BATCH, SqlLedger
 from dbb.hooks.sql import statement, to_time
-from dbb.model.finding import Discrepancy, Finding, FindingState, Sighting
+from dbb.model.finding import Aspect, Discrepancy, Finding, FindingState, Sighting
 from dbb.model.fingerprint import Fingerprint
 
 
@@ -60,6 +60,8 @@ class SqlFindings:
                     statement("finding/close"),
                     {"finding_ids": gone[first : first + BATCH], "at": scan.at},
                 )
+            if scan.looked == {Aspect.CONSDB}:
+                return  # no comparison of records: the night's turn for one stays what it was
             connection.execute(
                 statement("finding/note_scan"),
                 {

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, Engine, Row, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dbb.errors import ConflictingDuplicate, LedgerUnavailable
+from dbb.hooks.consdb.records import Signature, add_observations
 from dbb.hooks.sql import check_schema, migrate, statement, to_time
+from dbb.model.consdb import ConsdbPublication, Observation
 from dbb.model.delivery import Delivery, State, check_transition
 from dbb.model.digest import Digest
 from dbb.model.exposure import ExposureFacts
@@ -213,6 +215,21 @@ class SqlLedger:
         if rows:
             with self.transaction() as connection:
                 connection.execute(statement("ledger/note_regions"), rows)
+
+    # -- the Consolidated Database -------------------------------------------------------------
+
+    def observed(self, units: Sequence[str]) -> dict[str, str]:
+        """Read of which manifests the observing metadata of units were made."""
+        rows = self._in_batches("consdb/sources", units)
+        return {row.unit: row.manifest_sha256 for row in rows}
+
+    def observe(self, observations: Sequence[Observation], reason: str = "") -> ConsdbPublication:
+        """Publish observing metadata, as far as they are new; in one transaction."""
+        if not observations:
+            return ConsdbPublication()
+        with self.transaction() as connection:
+            sign = Signature(self._clock.now(), self.actor, reason)
+            return add_observations(connection, observations, sign)
 
     # -- deliveries ----------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ class Truth(StrEnum):
     """What the policy document wants somewhere is to be there, by a rule."""
     THE_BYTES_ARE_RIGHT = "the-bytes-are-right"
     """A copy that came and is whole counts, whatever no event told."""
+    RULES_HOLD = "rules-hold"
+    """The consistency rules of the Consolidated Database hold for every exposure of a past night."""
 
 
 class Remedy(StrEnum):
@@ -62,6 +64,8 @@ class Aspect(StrEnum):
     STORE = "store"
     RUCIO = "rucio"
     BUTLER = "butler"
+    CONSDB = "consdb"
+    """The Consolidated Database, against its own rules."""
 
 
 class _Kind(NamedTuple):
@@ -96,6 +100,15 @@ class Discrepancy(StrEnum):
     BUTLER_DARK = "butler-dark"
     PUBLICATION_UNTOLD = "publication-untold"
     MANIFEST_UNREADABLE = "manifest-unreadable"
+    CCDEXPOSURE_COMPLETENESS = "ccdexposure_completeness"
+    EXPOSURE_ID_ENCODING = "exposure_id_encoding"
+    CCDEXPOSURE_KEY_AGREEMENT = "ccdexposure_key_agreement"
+    NO_GUIDER_PRODUCTS = "no_guider_products"
+    EXPOSURE_QUICKLOOK_COVERAGE = "exposure_quicklook_coverage"
+    VISIT1_QUICKLOOK_COVERAGE = "visit1_quicklook_coverage"
+    CCDEXPOSURE_QUICKLOOK_COVERAGE = "ccdexposure_quicklook_coverage"
+    CCDVISIT1_QUICKLOOK_COVERAGE = "ccdvisit1_quicklook_coverage"
+    NO_CALIBRATION_SCIENCE_PRODUCTS = "no_calibration_science_products"
 
     @property
     def aspect(self) -> Aspect:
@@ -242,6 +255,36 @@ _KINDS: Mapping[Discrepancy, _Kind] = {
         _T.LEDGER_IS_RIGHT,
         _R.FETCH,
         "the unit's manifest cannot be read, neither here nor at the archive",
+    ),
+    _D.CCDEXPOSURE_COMPLETENESS: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "an exposure has not one row for each detector"
+    ),
+    _D.EXPOSURE_ID_ENCODING: _Kind(
+        Aspect.CONSDB,
+        _T.RULES_HOLD,
+        _R.PERSON,
+        "an exposure's number is not its day and its number within it",
+    ),
+    _D.CCDEXPOSURE_KEY_AGREEMENT: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "rows of detectors name two exposures at once"
+    ),
+    _D.NO_GUIDER_PRODUCTS: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "a detector that guides has products of an image"
+    ),
+    _D.EXPOSURE_QUICKLOOK_COVERAGE: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "an exposure of the sky lacks its quick look"
+    ),
+    _D.VISIT1_QUICKLOOK_COVERAGE: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "a visit lacks its quick look"
+    ),
+    _D.CCDEXPOSURE_QUICKLOOK_COVERAGE: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "detectors of an exposure lack their quick look"
+    ),
+    _D.CCDVISIT1_QUICKLOOK_COVERAGE: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "detectors of a visit lack their measurements"
+    ),
+    _D.NO_CALIBRATION_SCIENCE_PRODUCTS: _Kind(
+        Aspect.CONSDB, _T.RULES_HOLD, _R.PERSON, "a bias, dark or flat has measurements"
     ),
 }
 

@@ -1,0 +1,1 @@
+"""The Consolidated Database: what is kept of exposures, its views, its rules."""

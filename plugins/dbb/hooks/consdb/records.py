@@ -1,0 +1,185 @@
+"""What is kept of exposures: versions that are only added, in the ledger's database.
+
+A publication is one transaction. Its number comes from the row that telemetry takes its numbers from:
+*as of publication N* has one answer for both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from dbb.hooks.consdb.views import make_missing_views
+from dbb.hooks.sql import statement
+from dbb.model.consdb import ConsdbPublication, ExposureRecord, Members, Observation
+from dbb.model.exposure_log import LogMessage
+
+BATCH = 5000
+CHECK_BITS = 60
+
+
+class Signature(NamedTuple):
+    """Say when, by whom and why something is published."""
+
+    at: dt.datetime
+    actor: str
+    reason: str = ""
+
+
+class Additions(NamedTuple):
+    """Hold what is to be published; ``replace``: members are all that their exposures have."""
+
+    records: Sequence[ExposureRecord] = ()
+    members: Sequence[Members] = ()
+    messages: Sequence[LogMessage] = ()
+    replace: bool = False
+
+
+def add_observations(
+    connection: Connection, observations: Sequence[Observation], sign: Signature
+) -> ConsdbPublication:
+    """Add what differs from what is there; remember of which manifests it was made."""
+    records = [each.record for each in observations if each.record is not None]
+    members = [each.detectors for each in observations]
+    done = publish(connection, Additions(records, members), sign)
+    connection.execute(
+        statement("consdb/note_source"),
+        [
+            {"unit": each.unit, "manifest_sha256": each.manifest_sha256}
+            for each in sorted(observations, key=lambda each: each.unit)
+        ],
+    )
+    return done
+
+
+def publish(connection: Connection, given: Additions, sign: Signature) -> ConsdbPublication:
+    """Add what differs from what is there, as one publication; nothing, where nothing does."""
+    savepoint = connection.begin_nested()
+    number = connection.execute(statement("efd/next_publication")).scalar_one()
+    new_records = _changed_records(connection, given.records)
+    new_members = _changed_members(connection, given.members, replace=given.replace)
+    changed = [
+        *(each.sha256 for each in new_records),
+        *(each.sha256 for each in new_members),
+        *(each.sha256 for each in given.messages),
+    ]
+    if not changed:
+        savepoint.rollback()  # the number is given back, and nothing was written
+        return ConsdbPublication()
+    seen = {each.instrument for each in new_records} | {each.instrument for each in new_members}
+    for instrument in sorted(seen):
+        make_missing_views(connection, instrument)
+    connection.execute(
+        statement("consdb/note_publication"),
+        {
+            "publication_id": number,
+            "at": sign.at,
+            "versions": len(changed),
+            "digest": hashlib.sha256("\n".join(sorted(changed)).encode()).hexdigest(),
+            "reason": sign.reason,
+            "actor": sign.actor,
+        },
+    )
+    for name, rows in (
+        ("consdb/note_exposure", [_record_row(each, number) for each in new_records]),
+        ("consdb/note_members", [_members_row(each, number) for each in new_members]),
+        ("consdb/note_message", [_message_row(each, number) for each in given.messages]),
+    ):
+        if rows:
+            connection.execute(statement(name), rows)
+    savepoint.commit()
+    return ConsdbPublication(number, len(changed))
+
+
+def _changed_records(
+    connection: Connection, records: Sequence[ExposureRecord]
+) -> list[ExposureRecord]:
+    by_instrument: dict[str, dict[int, ExposureRecord]] = defaultdict(dict)
+    for each in records:
+        by_instrument[each.instrument][each.exposure_id] = each
+    changed = []
+    for instrument, found in sorted(by_instrument.items()):
+        known = {}
+        for ids in _batches(found):
+            names = {"instrument": instrument, "exposure_ids": ids}
+            for row in connection.execute(statement("consdb/exposure_hashes"), names):
+                known[row.exposure_id] = row.row_sha256
+        changed += [each for key, each in sorted(found.items()) if known.get(key) != each.sha256]
+    return changed
+
+
+def _changed_members(
+    connection: Connection, members: Sequence[Members], *, replace: bool
+) -> list[Members]:
+    """Join what is new with what is there; keep what is then another."""
+    by_table: dict[tuple[str, str], dict[int, Members]] = defaultdict(dict)
+    for each in members:
+        there = by_table[each.instrument, each.table]
+        before = there.get(each.exposure_id)
+        there[each.exposure_id] = each if before is None else each.joined(before.rows)
+    changed = []
+    for (instrument, table), found in sorted(by_table.items()):
+        known: dict[int, tuple[str, list[dict[str, Any]]]] = {}
+        for ids in _batches(found):
+            names = {"instrument": instrument, "table_name": table, "exposure_ids": ids}
+            for row in connection.execute(statement("consdb/members"), names):
+                known[row.exposure_id] = row.row_sha256, json.loads(row.members)
+        for key, each in sorted(found.items()):
+            sha256, rows = known.get(key, ("", []))
+            joined = each if replace else each.joined(rows)
+            if joined.sha256 != sha256:
+                changed.append(joined)
+    return changed
+
+
+def _batches(ids: Mapping[int, object]) -> Iterator[list[int]]:
+    ordered = sorted(ids)
+    for first in range(0, len(ordered), BATCH):
+        yield ordered[first : first + BATCH]
+
+
+def _record_row(record: ExposureRecord, publication_id: int) -> dict[str, Any]:
+    key = {"instrument": record.instrument, "publication_from": publication_id}
+    return {**key, **record.values, **_identity(record.sha256)}
+
+
+def _members_row(members: Members, publication_id: int) -> dict[str, Any]:
+    return {
+        "instrument": members.instrument,
+        "table_name": members.table,
+        "exposure_id": members.exposure_id,
+        "publication_from": publication_id,
+        "day_obs": members.day_obs,
+        "seq_num": members.seq_num,
+        "members": json.dumps([dict(row) for row in members.rows], sort_keys=True),
+        **_identity(members.sha256),
+    }
+
+
+def _message_row(message: LogMessage, publication_id: int) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "publication_from": publication_id,
+        "instrument": message.instrument,
+        "obs_id": message.obs_id,
+        "exposure_id": message.exposure_id,
+        "day_obs": message.day_obs,
+        "seq_num": message.seq_num,
+        "message_text": message.message_text,
+        "exposure_flag": str(message.exposure_flag),
+        "tags": json.dumps(list(message.tags)),
+        "user_id": message.user_id,
+        "at": message.date_added,
+        "is_valid": message.is_valid,
+        **_identity(message.sha256),
+    }
+
+
+def _identity(sha256: str) -> dict[str, Any]:
+    return {"row_sha256": sha256, "row_check": int(sha256, 16) >> (256 - CHECK_BITS)}

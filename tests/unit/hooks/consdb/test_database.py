@@ -1,0 +1,15 @@
+"""The Consolidated Database on SQLite keeps the promises of every database."""
+
+import pytest
+
+from dbb.hooks.ledger import SqlLedger, open_engine
+from support.conformance_consdb import *  # noqa: F403
+from support.fake_clock import FixedClock
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = SqlLedger(open_engine(f"sqlite:///{tmp_path}/ledger.db"), FixedClock(), "test")
+    ledger.migrate()
+    yield ledger
+    ledger.engine.dispose()
