@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dbb.flows.expiry_views import ExpiryRows, Place
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
+    from dbb.flows.nights import NightRows
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.drills import SqlDrills
@@ -376,6 +377,13 @@ def open_exports(settings: Settings, actor: str, *, is_signed: bool = True) -> E
         rows=SqlExports(open_ledger(settings, actor), SystemClock()),
         signer=SshSigner(Path(settings.value("DBB_EXPORT_KEY"))) if is_signed else None,
     )
+
+
+def open_nights(backbone: Backbone) -> NightRows:
+    """Open the sums of nights, over the connection that the backbone has to its ledger."""
+    from dbb.hooks.nights import SqlNights  # noqa: PLC0415 - few ask
+
+    return SqlNights(cast(SqlLedger, backbone.ledger))
 
 
 def open_canaries(settings: Settings, actor: str) -> SqlCanaries:

@@ -71,6 +71,9 @@ told["pages"] = [client.get(path).status_code for path in (
 told["heavy"] = sorted(set(sys.modules) & {
     "lsst", "rucio", "boto3", "astropy", "great_expectations", "pandas"})
 told["errors"] = plugins_manager.get_import_errors()
+views = [view for view in plugins_manager._get_ui_plugins()[0] if "/dbb/" in view["href"]]
+told["menu"] = [client.get(view["href"].removeprefix("/airflow")).status_code for view in views]
+told["first"] = (views[0]["name"], views[0]["href"], views[0]["nav_top_level"])
 print(json.dumps(told))
 """
 
@@ -83,6 +86,8 @@ def test_the_api_server_serves_guarded_pages_without_butler_or_rucio(run_airflow
         "stranger": 401,
         "pages": [200, 404],
         "heavy": [],
+        "menu": [200],
+        "first": ["Data Backbone", "/dbb/nights", True],
         "errors": {},
     }
 

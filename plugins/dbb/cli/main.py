@@ -26,6 +26,7 @@ from dbb.cli import (
     ledger,
     lfa,
     night,
+    nights,
     oods,
     parcel,
     policy,
@@ -47,6 +48,7 @@ from dbb.settings import Settings
 
 COMMANDS: dict[str, ModuleType] = {
     "night": night,
+    "nights": nights,
     "exposure": exposure,
     "where": where,
     "verify": verify,

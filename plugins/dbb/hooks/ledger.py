@@ -22,7 +22,7 @@ from dbb.model.fingerprint import fingerprint_of
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.quarantine import Decision, Refusal
-from dbb.ports import Clock, DeliveryEvent, ExpectationResult, UnitRow
+from dbb.ports import Clock, DeliveryEvent, ExpectationResult, Noted, UnitRow
 
 if TYPE_CHECKING:
     from dbb.model.parcel import Parcel
@@ -46,7 +46,24 @@ def open_engine(url: str) -> Engine:
     return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=connect_args)
 
 
+class _StringAgg:
+    """Join texts in a group, as PostgreSQL's function of that name does."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.between = ""
+
+    def step(self, text: str | None, between: str) -> None:
+        self.between = between
+        if text is not None:
+            self.parts.append(text)
+
+    def finalize(self) -> str | None:
+        return self.between.join(self.parts) if self.parts else None
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.create_aggregate("string_agg", 2, _StringAgg)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma foreign_keys = on")
 
@@ -282,6 +299,10 @@ class SqlLedger:
             moved.update(row.unit for row in found)
         return moved
 
+    def deliveries_of_night(self, day_obs: int) -> list[Delivery]:
+        """Read the deliveries of a night's units."""
+        return [to_delivery(row) for row in self.rows("page/deliveries", day_obs=day_obs)]
+
     def days_of_kind(self, kind: Kind) -> list[int]:
         """List the days of which there are sealed units of a kind."""
         return [row.day_obs for row in self.rows("ledger/days_of_kind", kind=str(kind))]
@@ -349,7 +370,7 @@ class SqlLedger:
         rows = self.rows(
             "ledger/refusals", day_obs=day_obs or 0, unit=unit or "", decision=decision or ""
         )
-        return [_refusal(row) for row in rows]
+        return [to_refusal(row) for row in rows]
 
     def decide(self, refusal_ids: Sequence[str], decision: Decision, by: str) -> int:
         """Record a decision on rows that are held; give their number."""
@@ -402,6 +423,25 @@ class SqlLedger:
             )
             for row in self.rows("ledger/expectations", day_obs=day_obs)
         ]
+
+    def note(self, name: str, document: str, every_s: float = 0.0) -> None:
+        """Keep the newest word on something; one that is younger than ``every_s`` stays."""
+        now = self._clock.now()
+        with self.transaction() as connection:
+            connection.execute(
+                statement("page/note"),
+                {
+                    "name": name,
+                    "at": now,
+                    "document": document,
+                    "before_at": now - dt.timedelta(seconds=every_s),
+                },
+            )
+
+    def noted(self, names: Sequence[str]) -> dict[str, Noted]:
+        """Read the newest words on things."""
+        rows = self.rows("page/noted", names=list(names))
+        return {row.name: Noted(row.name, to_time(row.at), row.document) for row in rows}
 
     def events(self, unit: str) -> list[DeliveryEvent]:
         """Read the history of a unit, in order."""
@@ -489,7 +529,8 @@ def _facts(row: Row[Any]) -> ExposureFacts:
     return ExposureFacts(**values)
 
 
-def _refusal(row: Row[Any]) -> Refusal:
+def to_refusal(row: Row[Any]) -> Refusal:
+    """Read a row of table ``quarantine``."""
     return Refusal(
         refusal_id=row.refusal_id,
         unit=row.unit,

@@ -14,18 +14,20 @@ from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from dbb.errors import DbbError, UnknownItem, UnsafeName
+from dbb.errors import BadDayObs, DbbError, UnknownItem, UnsafeName
 from dbb.flows.backbone import Backbone
 from dbb.flows.exposure_story import exposure_story
 from dbb.flows.night import night_report
+from dbb.flows.nights import NIGHTS, nights_report
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
 from dbb.web.error_page import error_document, error_html, status_of
 from dbb.web.exposure_page import exposure_html
 from dbb.web.markup import STYLE_SHA256
 from dbb.web.night_page import night_document, night_html
+from dbb.web.nights_page import nights_html
 from dbb.web.selection import Selection
-from dbb.wiring import open_backbone, open_ledger
+from dbb.wiring import open_backbone, open_ledger, open_nights
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +65,21 @@ def make_app() -> FastAPI:
     )
     app.add_exception_handler(DbbError, _tell)
     # Functions without `async` run in threads: a slow ledger never stops Airflow's event loop.
+    app.add_api_route("/nights", nights_page, response_model=None)
     app.add_api_route("/night/{day_obs}", night_page, response_model=None)
     app.add_api_route("/exposure/{obs_id}", exposure_page, response_model=None)
     app.add_api_route("/{address:path}", no_page, response_model=None)
     return app
+
+
+def nights_page(
+    request: Request, ports: Ports, last: str = "", number: str = str(NIGHTS)
+) -> Response:
+    """Show the last nights, or those until one."""
+    wants_json = _wants_json(request)
+    day_obs = DayObs.parse(last) if last else None
+    report = nights_report(ports, open_nights(ports), day_obs, _whole(number))
+    return _json(report.to_json()) if wants_json else _html(nights_html(report))
 
 
 def night_page(
@@ -100,6 +113,12 @@ def _wants_json(request: Request) -> bool:
     if form not in ("html", "json"):
         raise UnsafeName.for_name(form, "a page is written as html or json")
     return form == "json"
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 7):
+        raise BadDayObs.for_value(text)
+    return int(text)
 
 
 async def _tell(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ import itertools
 from dbb.flows.exposure_story import ExposureStory, UnitStory
 from dbb.model.day_obs import DayObs
 from dbb.model.quarantine import Decision
+from dbb.web.layout import ageing, command_line, navigation, read_at
 from dbb.web.markup import Html, join, page, sentence, sign, table, tag
 from dbb.web.signs import headline, sign_of
 
@@ -19,25 +20,17 @@ def exposure_html(story: ExposureStory, as_of: dt.datetime) -> str:
     day_obs = DayObs(teller.line.row.day_obs)
     return page(
         f"{story.obs_id}: {standing}",
-        join(
-            (
-                tag("a", "Airflow", href="../../"),
-                tag("a", f"Night {day_obs.date.isoformat()}", href=f"../night/{day_obs}"),
-                tag("a", "JSON", href="?format=json"),
-            )
+        navigation(
+            "../",
+            "",
+            tag("a", f"Night {day_obs.date.isoformat()}", href=f"../night/{day_obs}"),
+            tag("a", "JSON", href=f"{story.obs_id}?format=json"),
         ),
-        headline(standing, sentence(story.sentence)),
-        tag("p", "Read from the ledger at ", as_of, ". All times are UTC.", class_="note"),
+        ageing(headline(standing, sentence(story.sentence)), as_of, story.obs_id),
+        read_at(as_of, story.obs_id),
         *itertools.chain.from_iterable(map(_unit, story.units)),
         _history(story),
-        tag(
-            "p",
-            "On the command line: ",
-            tag("code", f"dbb exposure {story.obs_id}"),
-            " and, for every copy there is, ",
-            tag("code", f"dbb where {story.obs_id}"),
-            class_="note",
-        ),
+        command_line(f"dbb exposure {story.obs_id}", f"dbb where {story.obs_id}"),
     )
 
 

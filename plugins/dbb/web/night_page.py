@@ -7,7 +7,8 @@ from typing import Any
 
 from dbb.flows.night import NightReport, NightRow
 from dbb.model.day_obs import FIRST, DayObs
-from dbb.web.markup import Html, join, page, safe, sentence, sign, table, tag
+from dbb.web.layout import ageing, command_line, navigation, read_at
+from dbb.web.markup import Html, page, sentence, sign, table, tag
 from dbb.web.selection import Selection
 from dbb.web.signs import headline, sign_of
 
@@ -25,35 +26,36 @@ def night_document(report: NightReport, selection: Selection) -> dict[str, Any]:
 def night_html(report: NightReport, selection: Selection) -> str:
     """Write the page."""
     rows = selection.choose(report.problems_first)
+    address = f"{report.day_obs}{_query(selection)}"
     return page(
         f"Night {report.day_obs.date.isoformat()}: {report.verdict}",
-        _navigation(report.day_obs, selection),
-        _verdict(report),
-        tag("p", "Read from the ledger at ", report.as_of, ". All times are UTC.", class_="note"),
+        _navigation(report.day_obs, address),
+        ageing(_verdict(report), report.as_of, address),
+        read_at(report.as_of, address),
         _selected(report, selection, rows),
         table("Exposures, problems first", _columns(report), [_cells(report, row) for row in rows]),
         _refusals(report),
         _lags(report),
         _expectations(report),
-        _commands(report),
+        command_line(f"dbb night {report.day_obs}", report.next_command),
     )
 
 
-def _navigation(day_obs: DayObs, selection: Selection) -> Html:
+def _navigation(day_obs: DayObs, address: str) -> Html:
     day = dt.timedelta(days=1)
-    links = [tag("a", "Airflow", href="../../")]
+    links = []
     if day_obs.date > FIRST:
         links.append(_night_link(day_obs.date - day, "← "))
     if day_obs.date < dt.date.max:
         links.append(_night_link(day_obs.date + day, "", " →"))
-    links.append(tag("a", "JSON", href=f"{day_obs}{_query(selection)}format=json"))
-    return join(links)
+    links.append(tag("a", "JSON", href=f"{address}{'&' if '?' in address else '?'}format=json"))
+    return navigation("../", "", *links)
 
 
 def _query(selection: Selection) -> str:
     if selection.first is None or selection.last is None:
-        return "?"
-    return f"?first={selection.first.obs_id}&last={selection.last.obs_id}&"
+        return ""
+    return f"?first={selection.first.obs_id}&last={selection.last.obs_id}"
 
 
 def _night_link(date: dt.date, before: str, after: str = "") -> Html:
@@ -148,9 +150,3 @@ def _expectations(report: NightReport) -> Html:
             for result in report.expectations
         ],
     )
-
-
-def _commands(report: NightReport) -> Html:
-    known = [f"dbb night {report.day_obs}", report.next_command]
-    commands = [tag("code", command) for command in known if command]
-    return tag("p", "On the command line: ", join(commands, safe(" then ")), class_="note")

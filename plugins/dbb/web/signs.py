@@ -13,6 +13,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     Verdict.WAITING: _WAIT,
     Verdict.ACT: _ACT,
     Verdict.EMPTY: _NONE,
+    Verdict.UNKNOWN: ("?", "act"),
     Standing.SAFE: _GOOD,
     Standing.WAITING: _WAIT,
     Standing.ACT: _ACT,
@@ -30,9 +31,14 @@ _LOOKS: dict[str, tuple[str, str]] = {
 }
 
 
+def look_of(word: str) -> tuple[str, str]:
+    """Give the symbol and the kind of a verdict, standing or state."""
+    return _LOOKS.get(word, _NONE)
+
+
 def sign_of(word: str) -> Html:
     """Show a verdict, standing or state; *not yet* where there is none."""
-    symbol, kind = _LOOKS.get(word, _NONE)
+    symbol, kind = look_of(word)
     return sign(symbol, word or "not yet", kind)
 
 
