@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from dbb.flows.backbone import Backbone
+from dbb.flows.detectors import count_lacking
 from dbb.flows.freshness import is_stale, looked_at
 from dbb.flows.lag import Lag, measure_lags
 from dbb.flows.standing import NightRow, Place, Standing, judge_unit
@@ -87,7 +88,7 @@ class NightReport:
         order = {standing: number for number, standing in enumerate(Standing)}
         return sorted(self.rows, key=lambda line: (order[line.standing], line.row.unit))
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Count units by standing, exposures, detectors and held refusals."""
         standings = Counter(str(line.standing) for line in self.rows)
@@ -100,13 +101,18 @@ class NightReport:
             "held_refusals": len(self.refusals),
         }
 
-    @property
+    @cached_property
     def states(self) -> dict[str, dict[str, int]]:
         """Count units by endpoint and state."""
         return {
             name: dict(Counter(line.places[name].state or "unknown" for line in self.rows))
             for name in self.endpoints
         }
+
+    @cached_property
+    def lacking(self) -> dict[str, dict[str, int]]:
+        """Count, by instrument and detector, the bundles that were made without its image."""
+        return count_lacking(self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as a document of schema ``dbb-night/1``."""
@@ -120,6 +126,7 @@ class NightReport:
             "next_command": self.next_command,
             "counts": self.counts,
             "states": self.states,
+            "detectors_lacking": self.lacking,
             "lags": [lag.to_json() for lag in self.lags],
             "expectations": [_expectation(result) for result in self.expectations],
             "refusals": [refusal_json(item) for item in self.refusals],

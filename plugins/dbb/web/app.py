@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from dbb.errors import BadDayObs, DbbError, UnknownItem, UnsafeName
+from dbb.errors import DbbError, UnknownItem, UnsafeName
 from dbb.flows.backbone import Backbone
 from dbb.flows.exposure_story import exposure_story
 from dbb.flows.night import night_report
@@ -83,16 +83,22 @@ def nights_page(
 
 
 def night_page(
-    request: Request, ports: Ports, day_obs: str, first: str = "", last: str = ""
+    request: Request,
+    ports: Ports,
+    day_obs: str,
+    first: str = "",
+    last: str = "",
+    standing: str = "",
+    page: str = "1",
 ) -> Response:
-    """Show a night, or the part of it from one exposure to another."""
+    """Show a night, or the part of it from one exposure to another, or of one standing."""
     wants_json = _wants_json(request)
     night = DayObs.parse(day_obs)
-    selection = Selection.parse(ports, night, first, last)
+    selection = Selection.parse(ports, night, first, last, standing, _whole(page))
     report = night_report(ports, night)
     if wants_json:
         return _json(night_document(report, selection))
-    return _html(night_html(report, selection))
+    return _html(night_html(report, selection, ports.instruments))
 
 
 def exposure_page(request: Request, ports: Ports, obs_id: str) -> Response:
@@ -100,7 +106,11 @@ def exposure_page(request: Request, ports: Ports, obs_id: str) -> Response:
     wants_json = _wants_json(request)
     as_of = ports.clock.now()
     story = exposure_story(ports, obs_id)
-    return _json(story.to_json()) if wants_json else _html(exposure_html(story, as_of))
+    return (
+        _json(story.to_json())
+        if wants_json
+        else _html(exposure_html(story, as_of, ports.instruments))
+    )
 
 
 def no_page(address: str) -> Response:
@@ -117,7 +127,7 @@ def _wants_json(request: Request) -> bool:
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 7):
-        raise BadDayObs.for_value(text)
+        raise UnsafeName.for_name(text, "it is no whole number")
     return int(text)
 
 
