@@ -64,7 +64,10 @@ from airflow.api_fastapi.core_api.security import get_user
 from dbb.settings import Settings
 from dbb.wiring import open_ledger
 open_ledger(Settings.load(), "test").migrate()
-app["app"].dependency_overrides[get_user] = lambda: "anne"
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+create_auth_manager()
+app["app"].dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="anne", role="VIEWER")
 client = TestClient(whole)
 told["pages"] = [client.get(path).status_code for path in (
     "/dbb/night/20261121", "/dbb/exposure/MC_O_20261121_000001")]
@@ -86,7 +89,7 @@ def test_the_api_server_serves_guarded_pages_without_butler_or_rucio(run_airflow
         "stranger": 401,
         "pages": [200, 404],
         "heavy": [],
-        "menu": [200],
+        "menu": [200, 200],
         "first": ["Data Backbone", "/dbb/nights", True],
         "errors": {},
     }

@@ -7,34 +7,44 @@ of an address that is none, asks for Airflow's user first.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlencode
 
-from airflow.api_fastapi.core_api.security import requires_authenticated
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from dbb.errors import DbbError, UnknownItem, UnsafeName
 from dbb.flows.backbone import Backbone
+from dbb.flows.deciding import Signature
 from dbb.flows.exposure_story import exposure_story
 from dbb.flows.night import night_report
 from dbb.flows.nights import NIGHTS, nights_report
+from dbb.flows.quarantine import apply_decisions, plan_decisions, quarantine_report
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
-from dbb.web.error_page import error_document, error_html, status_of
+from dbb.web.access import CanDecide, Form, UserName, make_token, may_decide, may_read
+from dbb.web.error_page import error_document, error_html, refused_html, status_of
 from dbb.web.exposure_page import exposure_html
 from dbb.web.markup import STYLE_SHA256
 from dbb.web.night_page import night_document, night_html
 from dbb.web.nights_page import nights_html
+from dbb.web.quarantine_page import done_html, plan_html, quarantine_html
 from dbb.web.selection import Selection
 from dbb.wiring import open_backbone, open_ledger, open_nights
 
 log = logging.getLogger(__name__)
 
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{STYLE_SHA256}'; base-uri 'none'; form-action '{{}}'; "
+    "frame-ancestors 'self'"
+)
+
 HEADERS = {
     "Cache-Control": "no-store",  # a verdict of yesterday must not look like today's
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_SHA256}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": _POLICY.format("none"),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -58,16 +68,26 @@ def make_app() -> FastAPI:
     """Make the application."""
     app = FastAPI(
         title="Data Backbone",
-        dependencies=[Depends(requires_authenticated())],
+        dependencies=[Depends(may_read)],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
     app.add_exception_handler(DbbError, _tell)
+    app.add_exception_handler(HTTPException, _turn_away)
     # Functions without `async` run in threads: a slow ledger never stops Airflow's event loop.
     app.add_api_route("/nights", nights_page, response_model=None)
     app.add_api_route("/night/{day_obs}", night_page, response_model=None)
     app.add_api_route("/exposure/{obs_id}", exposure_page, response_model=None)
+    app.add_api_route("/quarantine", quarantine_page, response_model=None)
+    for address, make in (("plan", plan_page), ("apply", apply_page)):
+        app.add_api_route(
+            f"/quarantine/{address}",
+            make,
+            methods=["POST"],
+            dependencies=[Depends(may_decide)],
+            response_model=None,
+        )
     app.add_api_route("/{address:path}", no_page, response_model=None)
     return app
 
@@ -113,6 +133,57 @@ def exposure_page(request: Request, ports: Ports, obs_id: str) -> Response:
     )
 
 
+def quarantine_page(
+    request: Request,
+    ports: Ports,
+    user: UserName,
+    can: CanDecide,
+    day_obs: str = "",
+    code: str = "",
+) -> Response:
+    """Show what is held, of all nights or of one, of all codes or of one."""
+    wants_json = _wants_json(request)
+    night = DayObs.parse(day_obs).value if day_obs else None
+    report = quarantine_report(ports, night, code)
+    if wants_json:
+        return _json(report.to_json())
+    given = urlencode(
+        {key: value for key, value in (("day_obs", day_obs), ("code", code)) if value}
+    )
+    token = make_token(user) if can else ""
+    return _html(quarantine_html(report, f"?{given}" if given else "", token), with_form=True)
+
+
+def plan_page(ports: Ports, user: UserName, form: Form) -> Response:
+    """Show what a decision on the chosen items would do."""
+    action, why = _field(form, "action"), _field(form, "why").strip()
+    if not why:
+        raise UnsafeName.for_name(why, "a decision needs its reason")
+    chosen = list(form.get("id", ()))
+    query = parse_qs(_field(form, "query").removeprefix("?"))
+    night = DayObs.parse(_field(query, "day_obs")).value if query.get("day_obs") else None
+    for code in form.get("code", ()):
+        chosen += [item.refusal_id for item in quarantine_report(ports, night, code).refusals]
+    plan = plan_decisions(ports, action, chosen)
+    return _html(plan_html(plan, action, why, make_token(user)), with_form=True)
+
+
+def apply_page(ports: Ports, user: UserName, form: Form) -> Response:
+    """Carry out the plan that was read."""
+    done = apply_decisions(
+        ports,
+        _field(form, "action"),
+        form.get("id", []),
+        _field(form, "plan"),
+        Signature(user, _field(form, "why") or "no reason given"),
+    )
+    return _html(done_html(done))
+
+
+def _field(form: Mapping[str, Sequence[str]], name: str) -> str:
+    return next(iter(form.get(name, ())), "")
+
+
 def no_page(address: str) -> Response:
     """Say that there is no such page."""
     raise UnknownItem.for_name("page", address)
@@ -142,8 +213,19 @@ async def _tell(request: Request, error: Exception) -> Response:
     return _html(error_html(error), status)
 
 
-def _html(text: str, status: int = 200) -> Response:
-    return HTMLResponse(text, status, headers=HEADERS)
+async def _turn_away(request: Request, error: Exception) -> Response:
+    """Answer somebody who may not; a stranger is told nothing."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
+    if error.status_code != 403:
+        return await http_exception_handler(request, error)
+    return _html(refused_html(str(error.detail)), 403)
+
+
+def _html(text: str, status: int = 200, *, with_form: bool = False) -> Response:
+    headers = (
+        HEADERS | {"Content-Security-Policy": _POLICY.format("self")} if with_form else HEADERS
+    )
+    return HTMLResponse(text, status, headers=headers)
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:

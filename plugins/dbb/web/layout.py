@@ -8,6 +8,7 @@ from dbb.web.markup import Html, join, tag
 
 PAGES = {
     "nights": "Nights",
+    "quarantine": "Quarantine",
 }
 """The pages that need no name of something, by address; the first one is the first screen."""
 

@@ -103,4 +103,4 @@ def _table(report: NightsReport) -> Html:
 def _held(night: NightSum) -> object:
     if not night.held_refusals:
         return "0"
-    return tag("a", f"{night.held_refusals:,}", href=f"night/{night.day_obs}")
+    return tag("a", f"{night.held_refusals:,}", href=f"quarantine?day_obs={night.day_obs}")

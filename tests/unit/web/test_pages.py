@@ -480,3 +480,11 @@ def test_an_exposures_picture_names_the_detectors_it_lacks(make_client, world):
         assert f"{DETECTORS[2]}: 1 lacking" in drawn
     document = client.get(f"{NIGHT_PAGE}?format=json").json()
     assert document["detectors_lacking"] == {"LSSTCam": {DETECTORS[2]: 1}}
+
+
+def test_the_quarantines_document_is_that_of_the_command_line(client, world, dbb):
+    world.summit.put("LSSTCam/20261121/strange name", b"x")
+    publish(world, 1)
+    assert client.get("/quarantine?format=json").json() == dbb("quarantine", "list")
+    asked = client.get("/quarantine?day_obs=20261121&code=unsafe-name&format=json").json()
+    assert asked == dbb("quarantine", "list", "20261121", "--code", "unsafe-name")
