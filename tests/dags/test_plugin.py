@@ -89,7 +89,7 @@ def test_the_api_server_serves_guarded_pages_without_butler_or_rucio(run_airflow
         "stranger": 401,
         "pages": [200, 404],
         "heavy": [],
-        "menu": [200, 200],
+        "menu": [200] * 7,
         "first": ["Data Backbone", "/dbb/nights", True],
         "errors": {},
     }

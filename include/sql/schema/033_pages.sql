@@ -8,3 +8,6 @@ create table noted (
 );
 
 create index quarantine_decision on quarantine (decision, found_at);
+
+-- Few deliveries wait at a time; many pages ask which.
+create index delivery_waiting on delivery (endpoint, waits_for) where waits_for <> '';

@@ -112,7 +112,7 @@ class SqlLedger:
     def rows(self, name: str, **parameters: Any) -> list[Row[Any]]:
         """Run a reading statement of ``include/sql``."""
         with self.transaction() as connection:
-            return list(connection.execute(statement(name), parameters))
+            return list(connection.execute(statement(name), parameters).all())
 
     # -- units ---------------------------------------------------------------------------------
 
@@ -301,7 +301,16 @@ class SqlLedger:
 
     def deliveries_of_night(self, day_obs: int) -> list[Delivery]:
         """Read the deliveries of a night's units."""
-        return [to_delivery(row) for row in self.rows("page/deliveries", day_obs=day_obs)]
+        time = _maybe_time
+        found: Any = self.rows("page/deliveries", day_obs=day_obs)
+        return [
+            Delivery(
+                unit, endpoint, _STATES[state], to_time(since_at), version, reason, rule_id,
+                time(verified_at), waits_for, time(stuck_at), time(read_again_at),
+            )
+            for unit, endpoint, state, since_at, version, reason, rule_id, verified_at, waits_for,
+            stuck_at, read_again_at in found
+        ]  # fmt: skip
 
     def days_of_kind(self, kind: Kind) -> list[int]:
         """List the days of which there are sealed units of a kind."""
@@ -472,6 +481,13 @@ def _batches(names: Sequence[str]) -> Iterator[list[str]]:
         yield ordered[first : first + BATCH]
 
 
+_STATES = {str(state): state for state in State}
+
+
+def _maybe_time(value: Any) -> dt.datetime | None:
+    return None if value is None else to_time(value)
+
+
 def to_unit(row: Row[Any]) -> UnitRow:
     """Read a row of table ``unit``."""
     bundle = None
@@ -486,7 +502,7 @@ def to_unit(row: Row[Any]) -> UnitRow:
         part=row.part,
         expected=row.expected,
         arrived=row.arrived,
-        missing=tuple(json.loads(row.missing)),
+        missing=() if row.missing == "[]" else tuple(json.loads(row.missing)),
         changed_at=to_time(row.changed_at),
         manifest_sha256=row.manifest_sha256,
         bundle=bundle,

@@ -7,7 +7,7 @@ of an address that is none, asks for Airflow's user first.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
@@ -18,22 +18,29 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from dbb.errors import DbbError, UnknownItem, UnsafeName
 from dbb.flows.backbone import Backbone
+from dbb.flows.buffers import buffers_document
 from dbb.flows.deciding import Signature
 from dbb.flows.exposure_story import exposure_story
+from dbb.flows.lag_report import lag_report
 from dbb.flows.night import night_report
 from dbb.flows.nights import NIGHTS, nights_report
+from dbb.flows.now import now_report
 from dbb.flows.quarantine import apply_decisions, plan_decisions, quarantine_report
+from dbb.flows.sums import budget_sum, read_sum, replicas_sum
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
 from dbb.web.access import CanDecide, Form, UserName, make_token, may_decide, may_read
 from dbb.web.error_page import error_document, error_html, refused_html, status_of
 from dbb.web.exposure_page import exposure_html
+from dbb.web.lag_page import lag_html
 from dbb.web.markup import STYLE_SHA256
 from dbb.web.night_page import night_document, night_html
 from dbb.web.nights_page import nights_html
+from dbb.web.now_page import now_html
 from dbb.web.quarantine_page import done_html, plan_html, quarantine_html
 from dbb.web.selection import Selection
-from dbb.wiring import open_backbone, open_ledger, open_nights
+from dbb.web.sums_pages import budget_html, buffers_html, replicas_html
+from dbb.wiring import open_backbone, open_ledger, open_nights, open_views
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +86,17 @@ def make_app() -> FastAPI:
     app.add_api_route("/nights", nights_page, response_model=None)
     app.add_api_route("/night/{day_obs}", night_page, response_model=None)
     app.add_api_route("/exposure/{obs_id}", exposure_page, response_model=None)
+    for address, make in (
+        ("now", now_page), ("lag", lag_page), ("buffers", buffers_page), ("budget", budget_page),
+        ("replicas", replicas_page),
+    ):  # fmt: skip
+        app.add_api_route(f"/{address}", make, response_model=None)
     app.add_api_route("/quarantine", quarantine_page, response_model=None)
-    for address, make in (("plan", plan_page), ("apply", apply_page)):
+    decisions: dict[str, Callable[..., Response]] = {"plan": plan_page, "apply": apply_page}
+    for address, decide in decisions.items():
         app.add_api_route(
             f"/quarantine/{address}",
-            make,
+            decide,
             methods=["POST"],
             dependencies=[Depends(may_decide)],
             response_model=None,
@@ -131,6 +144,51 @@ def exposure_page(request: Request, ports: Ports, obs_id: str) -> Response:
         if wants_json
         else _html(exposure_html(story, as_of, ports.instruments))
     )
+
+
+def now_page(request: Request, ports: Ports) -> Response:
+    """Show what goes on now."""
+    wants_json = _wants_json(request)
+    views = open_views(ports)
+    report = now_report(ports, views.page, views.canaries)
+    return _json(report.to_json()) if wants_json else _html(now_html(report))
+
+
+def lag_page(request: Request, ports: Ports, last: str = "") -> Response:
+    """Show how long the last nights took, or those until one."""
+    wants_json = _wants_json(request)
+    day_obs = DayObs.parse(last) if last else None
+    report = lag_report(ports, open_views(ports).page, day_obs)
+    if wants_json:
+        return _json(report.to_json())
+    return _html(lag_html(report, f"?last={day_obs}" if day_obs else ""))
+
+
+def buffers_page(request: Request, ports: Ports) -> Response:
+    """Show the buffers as they were measured last, and what has gone from caches."""
+    wants_json = _wants_json(request)
+    document = buffers_document(ports, open_views(ports).page)
+    return _json(document) if wants_json else _html(buffers_html(document))
+
+
+def budget_page(request: Request, ports: Ports) -> Response:
+    """Show the account of losses as it was made last."""
+    wants_json = _wants_json(request)
+    views = open_views(ports)
+    document = read_sum(ports, "budget", lambda: budget_sum(ports, views.keeping, views.drills))
+    return _json(document) if wants_json else _html(budget_html(document, ports.clock.now()))
+
+
+def replicas_page(request: Request, ports: Ports) -> Response:
+    """Show the map of copies as it was made last."""
+    wants_json = _wants_json(request)
+    views = open_views(ports)
+
+    def make() -> dict[str, Any]:
+        return replicas_sum(ports, views.keeping, views.page, Settings.load().reread_days)
+
+    document = read_sum(ports, "replicas", make)
+    return _json(document) if wants_json else _html(replicas_html(document, ports.clock.now()))
 
 
 def quarantine_page(

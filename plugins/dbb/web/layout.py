@@ -8,7 +8,12 @@ from dbb.web.markup import Html, join, tag
 
 PAGES = {
     "nights": "Nights",
+    "now": "Now",
+    "lag": "Lag",
     "quarantine": "Quarantine",
+    "buffers": "Buffers",
+    "replicas": "Replicas",
+    "budget": "Loss budget",
 }
 """The pages that need no name of something, by address; the first one is the first screen."""
 

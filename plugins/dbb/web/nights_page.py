@@ -35,6 +35,8 @@ def nights_html(report: NightsReport) -> str:
 def _button(report: NightsReport) -> Html:
     """Lead to the cause: what is held of that night, or the night whose bad rows stand first."""
     cause = report.cause
+    if report.verdict is Verdict.UNKNOWN:
+        return tag("a", "See what runs", href="now", class_="button")
     if cause is None or report.verdict not in (Verdict.ACT, Verdict.WAITING):
         return Html("")
     number = cause.problems if report.verdict is Verdict.ACT else cause.standings["waiting"]

@@ -9,7 +9,7 @@ from dbb.model.plan import Plan
 from dbb.model.quarantine import Decision, Refusal
 from dbb.web.layout import ageing, command_line, navigation, read_at
 from dbb.web.markup import Html, join, page, sentence, sign, table, tag
-from dbb.web.signs import headline
+from dbb.web.signs import headline, spoken
 
 SHOWN = 100
 """Items of a code that are listed; all of a code can be chosen nevertheless."""
@@ -18,8 +18,8 @@ SHOWN = 100
 def quarantine_html(report: QuarantineReport, query: str, token: str) -> str:
     """Write the page; without a token there is nothing to choose."""
     address = f"quarantine{query}"
-    head, dash, tail = report.sentence.partition(" — ")
-    verdict = headline(head, tag("strong", head), dash, tail)
+    head = report.sentence.partition(" — ")[0]
+    verdict = spoken(report.sentence)
     groups = [_group(code, items, may=bool(token)) for code, items in report.groups.items()]
     asks = [_ask(report), *groups] if token and report.held else groups
     body = join(asks)

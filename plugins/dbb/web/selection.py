@@ -52,8 +52,8 @@ class Selection:
             raise UnsafeName.for_name(standing, f"a standing is one of {', '.join(Standing)}")
         names = [name for name in (first, last) if name]
         units = [_unit(backbone, day_obs, name) for name in names]
-        ends = (units[0], units[-1]) if units else (None, None)
-        return cls(backbone.policy.instruments, *ends, standing, number)
+        low, high = (units[0], units[-1]) if units else (None, None)
+        return cls(backbone.policy.instruments, low, high, standing, number)
 
     def choose(self, rows: Sequence[NightRow]) -> list[NightRow]:
         """Give the rows that are meant, in their order."""

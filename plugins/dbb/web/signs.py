@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbb.flows.night import Standing, Verdict
 from dbb.model.delivery import State
-from dbb.web.markup import Html, sign, tag
+from dbb.web.markup import Html, safe, sentence, sign, tag
 
 _GOOD, _WAIT, _ACT, _NONE = ("✓", "good"), ("◌", "wait"), ("▲", "act"), ("-", "none")
 
@@ -47,3 +47,9 @@ def headline(word: str, *told: object) -> Html:
     symbol, kind = _LOOKS.get(word, _NONE)
     sentence = tag("span", *told)
     return tag("h1", tag("span", symbol, aria_hidden="true"), sentence, class_=f"verdict {kind}")
+
+
+def spoken(told: str) -> Html:
+    """Make a page's heading of a sentence that begins with a verdict: ``SAFE — …``."""
+    word, dash, rest = told.partition(" — ")
+    return headline(word, tag("strong", word), safe(dash), sentence(rest))

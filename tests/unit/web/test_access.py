@@ -16,6 +16,11 @@ ADDRESSES = {
     "/night/{day_obs}": "/night/20261121",
     "/exposure/{obs_id}": "/exposure/MC_O_20261121_000001",
     "/quarantine": "/quarantine",
+    "/now": "/now",
+    "/lag": "/lag",
+    "/buffers": "/buffers",
+    "/budget": "/budget",
+    "/replicas": "/replicas",
     "/{address:path}": "/",
 }
 """Every route of the application, and an address of it."""
