@@ -25,6 +25,13 @@ class DbbPlugin(AirflowPlugin):
         return [{"name": "Data Backbone", "app": make_app(), "url_prefix": PREFIX}]
 
     @property
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Put the pages into Airflow's menu; the first of them is the first screen."""
+        from dbb.web.menu import menu  # noqa: PLC0415
+
+        return menu()
+
+    @property
     def operator_extra_links(self) -> list[Any]:  # type: ignore[override]
         """List the links; the operators carry them."""
         from dbb.operators.links import ExposuresOfThisChunk, TheNight  # noqa: PLC0415

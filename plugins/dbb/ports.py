@@ -496,6 +496,18 @@ class ExpectationResult:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Hold the newest word on something that is not asked anew for each reader.
+
+    ``document`` is JSON.
+    """
+
+    name: str
+    at: dt.datetime
+    document: str
+
+
 class Ledger(Protocol):
     """Remember how far everything is: the tables of schema ``dbb``."""
 
@@ -546,6 +558,9 @@ class Ledger(Protocol):
 
     def deliveries(self, units: Sequence[str]) -> dict[tuple[str, str], Delivery]:
         """Read deliveries by unit and endpoint."""
+
+    def deliveries_of_night(self, day_obs: int) -> list[Delivery]:
+        """Read the deliveries of a night's units, in no order."""
 
     def expect(self, units: Sequence[str], endpoint: str, reason: str) -> None:
         """Open deliveries in state ``expected``; those that exist stay as they are."""
@@ -613,6 +628,12 @@ class Ledger(Protocol):
 
     def expectations(self, day_obs: int) -> list[ExpectationResult]:
         """Read the outcomes of a night's expectation suites, newest first."""
+
+    def note(self, name: str, document: str, every_s: float = 0.0) -> None:
+        """Keep the newest word on something; one that is younger than ``every_s`` stays."""
+
+    def noted(self, names: Sequence[str]) -> dict[str, Noted]:
+        """Read the newest words on things; what nobody noted is left out."""
 
     def events(self, unit: str) -> list[DeliveryEvent]:
         """Read the history of a unit, in order."""

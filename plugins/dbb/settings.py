@@ -83,6 +83,12 @@ class Settings:
         return tuple(sorted({policy.receiver for policy in self.policies}))
 
     @property
+    def reread_days(self) -> dict[str, int]:
+        """Give, for the archive and each receiver, within how many days each copy is read again."""
+        names = (self.raw.archive, *self.receivers)
+        return {name: self.endpoint(name).reread_days for name in names}
+
+    @property
     def sources_of_repair(self) -> tuple[str, ...]:
         """Name the endpoints that the archive is restored from, the nearest first."""
         links = self.endpoint(self.raw.archive).links

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
     from dbb.flows.metrics import Meters
+    from dbb.flows.nights import NightRows
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.consdb.database import SqlConsdb
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from dbb.hooks.lfa_efd import EfdEvents
     from dbb.hooks.maintenance import SqlMaintenance
     from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
+    from dbb.hooks.page_views import SqlViews
     from dbb.hooks.qserv.records import SqlQserv
     from dbb.hooks.rucio_catalog import RucioCatalog
     from dbb.hooks.rucio_policies import RucioPolicies
@@ -388,6 +390,36 @@ def open_exports(settings: Settings, actor: str, *, is_signed: bool = True) -> E
         rows=SqlExports(open_ledger(settings, actor), SystemClock()),
         signer=SshSigner(Path(settings.value("DBB_EXPORT_KEY"))) if is_signed else None,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """Hold what pages ask the ledger's database, over the connection of a backbone's ledger."""
+
+    page: SqlViews
+    keeping: SqlKeeping
+    canaries: SqlCanaries
+    drills: SqlDrills
+
+
+def open_views(backbone: Backbone) -> Views:
+    """Open what pages ask the ledger's database."""
+    from dbb.hooks.canary_rows import SqlCanaries  # noqa: PLC0415 - few ask
+    from dbb.hooks.drills import SqlDrills  # noqa: PLC0415 - few ask
+    from dbb.hooks.keeping import SqlKeeping  # noqa: PLC0415 - few ask
+    from dbb.hooks.page_views import SqlViews  # noqa: PLC0415 - few ask
+
+    ledger, clock = cast(SqlLedger, backbone.ledger), backbone.clock
+    return Views(
+        SqlViews(ledger), SqlKeeping(ledger, clock), SqlCanaries(ledger, clock), SqlDrills(ledger)
+    )
+
+
+def open_nights(backbone: Backbone) -> NightRows:
+    """Open the sums of nights, over the connection that the backbone has to its ledger."""
+    from dbb.hooks.nights import SqlNights  # noqa: PLC0415 - few ask
+
+    return SqlNights(cast(SqlLedger, backbone.ledger))
 
 
 def open_canaries(settings: Settings, actor: str) -> SqlCanaries:

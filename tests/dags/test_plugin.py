@@ -64,13 +64,19 @@ from airflow.api_fastapi.core_api.security import get_user
 from dbb.settings import Settings
 from dbb.wiring import open_ledger
 open_ledger(Settings.load(), "test").migrate()
-app["app"].dependency_overrides[get_user] = lambda: "anne"
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+create_auth_manager()
+app["app"].dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="anne", role="VIEWER")
 client = TestClient(whole)
 told["pages"] = [client.get(path).status_code for path in (
     "/dbb/night/20261121", "/dbb/exposure/MC_O_20261121_000001")]
 told["heavy"] = sorted(set(sys.modules) & {
     "lsst", "rucio", "boto3", "astropy", "great_expectations", "pandas"})
 told["errors"] = plugins_manager.get_import_errors()
+views = [view for view in plugins_manager._get_ui_plugins()[0] if "/dbb/" in view["href"]]
+told["menu"] = [client.get(view["href"].removeprefix("/airflow")).status_code for view in views]
+told["first"] = (views[0]["name"], views[0]["href"], views[0]["nav_top_level"])
 print(json.dumps(told))
 """
 
@@ -83,6 +89,8 @@ def test_the_api_server_serves_guarded_pages_without_butler_or_rucio(run_airflow
         "stranger": 401,
         "pages": [200, 404],
         "heavy": [],
+        "menu": [200] * 7,
+        "first": ["Data Backbone", "/dbb/nights", True],
         "errors": {},
     }
 

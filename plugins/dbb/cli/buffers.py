@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 
-from dbb.cli.context import Context, user_name
+from dbb.cli.context import Context
 from dbb.cli.exits import Exit
-from dbb.flows.buffers import BufferRows, Level, measure_buffers
+from dbb.flows.buffers import Level, buffers_document, measure_buffers
 
 HELP = "Show how full the buffers in Chile are, and how long they last with their link down."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Take no options."""
+    """Add the option."""
+    parser.add_argument("--noted", action="store_true", help="what was measured last, and when")
 
 
-def run(context: Context, given: argparse.Namespace) -> Exit:  # noqa: ARG001
+def run(context: Context, given: argparse.Namespace) -> Exit:
     """Write what was measured; the exit code tells whether somebody must act."""
-    buffers = measure_buffers(context.backbone, _open(context), context.settings.endpoints.values())
-    rows = [buffer.to_json() for buffer in buffers]
-    context.output.document({"schema": "dbb-buffers/1", "buffers": rows})
+    from dbb.wiring import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
+
+    views = open_views(context.backbone)
+    if not given.noted:
+        measure_buffers(context.backbone, views.keeping, context.settings.endpoints.values())
+    document = buffers_document(context.backbone, views.page)
+    rows = document["buffers"]
+    context.output.document(document)
     context.output.table(
         [
             "buffer",
@@ -34,11 +40,6 @@ def run(context: Context, given: argparse.Namespace) -> Exit:  # noqa: ARG001
         ],
         [["-" if value is None else value for value in row.values()] for row in rows],
     )
-    well = all(buffer.level in (Level.WELL, Level.UNKNOWN) for buffer in buffers)
+    context.output.say(f"Measured at {document['measured_at'] or 'no time yet'}.")
+    well = all(row["level"] in (Level.WELL, Level.UNKNOWN) for row in rows)
     return Exit.WELL if well else Exit.FINDINGS
-
-
-def _open(context: Context) -> BufferRows:
-    from dbb.wiring import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
-
-    return open_keeping(context.settings, f"dbb {user_name()}")

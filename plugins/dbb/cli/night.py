@@ -35,7 +35,8 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     output.say()
     output.table(_columns(report), [_cells(report, line) for line in shown])
     _write_numbers(context, report)
-    return Exit.FINDINGS if report.verdict is Verdict.ACT else Exit.WELL
+    bad = report.verdict in (Verdict.ACT, Verdict.UNKNOWN)
+    return Exit.FINDINGS if bad else Exit.WELL
 
 
 def _columns(report: NightReport) -> list[str]:

@@ -10,8 +10,8 @@ from dbb.cli.exits import Exit
 from dbb.errors import DecisionImpossible
 from dbb.flows.deciding import Signature, find_refusal, reject_refusal, release_refusal
 from dbb.flows.night import refusal_json
+from dbb.flows.quarantine import quarantine_report
 from dbb.model.day_obs import DayObs
-from dbb.model.quarantine import Decision
 
 HELP = "Look at refused files and exposures; release or reject them."
 ACTIONS = {
@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     """Add the actions and their options."""
     parsers = add_actions(parser, ACTIONS)
     parsers["list"].add_argument("day_obs", metavar="DAY_OBS", nargs="?", help="only this night")
+    parsers["list"].add_argument("--code", metavar="CODE", default="", help="only this code")
     parsers["list"].add_argument("--all", action="store_true", help="also what is decided")
     parsers["show"].add_argument("refusal_id", metavar="ID", help="the refusal, or its beginning")
     for name in ("release", "reject"):
@@ -46,11 +47,9 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 def _list(context: Context, given: argparse.Namespace) -> Exit:
     day_obs = DayObs.parse(given.day_obs).value if given.day_obs else None
-    decision = None if given.all else Decision.HELD
-    found = context.backbone.ledger.refusals(day_obs=day_obs, decision=decision)
-    context.output.document(
-        {"schema": "dbb-quarantine/1", "refusals": [refusal_json(item) for item in found]}
-    )
+    report = quarantine_report(context.backbone, day_obs, given.code, with_decided=given.all)
+    found = report.refusals
+    context.output.document(report.to_json())
     context.output.table(
         ["id", "decision", "found", "code", "unit", "endpoint", "file", "reason", "next"],
         [
@@ -68,10 +67,9 @@ def _list(context: Context, given: argparse.Namespace) -> Exit:
             for item in found
         ],
     )
-    held = sum(item.decision is Decision.HELD for item in found)
     context.output.say()
-    context.output.say(f"{held} held.")
-    return Exit.FINDINGS if held else Exit.WELL
+    context.output.say(f"{report.held} held.")
+    return Exit.FINDINGS if report.held else Exit.WELL
 
 
 def _show(context: Context, given: argparse.Namespace) -> Exit:

@@ -23,6 +23,7 @@ from dbb.errors import (
 )
 from dbb.flows.backbone import Backbone
 from dbb.flows.exposure_files import ExposureFiles, read_expected_sensors
+from dbb.flows.freshness import note_look
 from dbb.flows.manifests import read_manifests
 from dbb.flows.refusing import refuse_file, refuse_unit
 from dbb.model.day_obs import DayObs
@@ -59,6 +60,7 @@ def receive_arrivals(backbone: Backbone, day_obs: DayObs) -> Arrivals:
     """Bring the ledger up to date with a night's files at the source; list the work left."""
     for name in backbone.policy.instruments:
         _Night(backbone, day_obs, backbone.instruments[name]).receive()
+    note_look(backbone)
     return find_work(backbone, day_obs)
 
 

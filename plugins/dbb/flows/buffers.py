@@ -7,6 +7,7 @@ DMS-DBB-REQ-0017). What counts is the busiest day of the last week: a cloudy nig
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 TEMP_STORAGE_REL_MTTR = 2  # tempStorageRelMTTR, DMS-DBB-REQ-0017
 FILLING, NEARLY_FULL = 0.5, 0.8
 LOOK_BACK = dt.timedelta(days=7)
+NOTED = "buffers"
+MEASURED_LASTS = dt.timedelta(hours=2)
+"""The DAG ``buffer_watch`` measures every hour."""
 
 
 class BufferRows(Protocol):
@@ -107,10 +111,28 @@ class Buffer:
         }
 
 
+@dataclass(frozen=True)
+class Expiries:
+    """Hold what may go, and has gone, from caches and endpoints; and how many pins hold something."""
+
+    rows: tuple[dict[str, Any], ...]
+    pins: int
+
+
+class ExpiryRows(Protocol):
+    """Know what has gone."""
+
+    def expiries(self, now: dt.datetime) -> Expiries:
+        """Sum what may go, and has gone, from places."""
+
+
 def measure_buffers(
     backbone: Backbone, rows: BufferRows, endpoints: Iterable[Endpoint]
 ) -> list[Buffer]:
-    """Measure the buffers among endpoints by listing them; what lies in quarantine counts too."""
+    """Measure the buffers among endpoints by listing them; what lies in quarantine counts too.
+
+    What was measured is noted, for those who do not list a buffer themselves.
+    """
     since = backbone.clock.now() - LOOK_BACK
     buffers = []
     for endpoint in endpoints:
@@ -129,7 +151,24 @@ def measure_buffers(
             "action=measure-buffer %s", " ".join(f"{k}={v}" for k, v in buffer.to_json().items())
         )
         buffers.append(buffer)
+    backbone.ledger.note(NOTED, json.dumps([buffer.to_json() for buffer in buffers]))
     return buffers
+
+
+def buffers_document(backbone: Backbone, rows: ExpiryRows) -> dict[str, Any]:
+    """Give what was measured last, and what has gone from caches, as a document of ``dbb-buffers/1``."""
+    now = backbone.clock.now()
+    noted = backbone.ledger.noted([NOTED]).get(NOTED)
+    expiries = rows.expiries(now)
+    return {
+        "schema": "dbb-buffers/1",
+        "as_of": now.isoformat(timespec="milliseconds"),
+        "measured_at": None if noted is None else noted.at.isoformat(timespec="milliseconds"),
+        "is_old": noted is None or now - noted.at > MEASURED_LASTS,
+        "buffers": [] if noted is None else json.loads(noted.document),
+        "expiries": list(expiries.rows),
+        "pins": expiries.pins,
+    }
 
 
 def release_what_is_safe(backbone: Backbone, rows: BufferRows) -> int:

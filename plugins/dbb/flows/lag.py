@@ -47,14 +47,14 @@ def measure_lags(rows: Sequence[NightRow], endpoints: Iterable[str]) -> tuple[La
                 Lag(
                     endpoint,
                     len(seconds),
-                    _quantile(seconds, 0.50),
-                    _quantile(seconds, 0.95),
+                    quantile(seconds, 0.50),
+                    quantile(seconds, 0.95),
                     seconds[-1],
                 )
             )
     return tuple(lags)
 
 
-def _quantile(ordered: Sequence[float], fraction: float) -> float:
+def quantile(ordered: Sequence[float], fraction: float) -> float:
     """Give the nearest rank: a lag that an exposure really had, and none in between."""
     return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]

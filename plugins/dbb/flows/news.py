@@ -11,6 +11,7 @@ import itertools
 
 from dbb.flows.arrivals import find_work
 from dbb.flows.backbone import Backbone
+from dbb.flows.freshness import note_look
 from dbb.flows.releasing import find_published
 from dbb.model.day_obs import DayObs
 
@@ -45,6 +46,7 @@ def find_news(backbone: Backbone) -> frozenset[str]:
     """
     nights = current_nights(backbone)
     news = {text for night in nights for text in _exposures_at_rest(backbone, night)}
+    note_look(backbone)
     news |= {text for night in nights for text in _releasable(backbone, night)}
     return frozenset(news)
 

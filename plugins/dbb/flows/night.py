@@ -9,9 +9,12 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dbb.flows.backbone import Backbone
+from dbb.flows.detectors import count_lacking
+from dbb.flows.freshness import is_stale, looked_at
 from dbb.flows.lag import Lag, measure_lags
 from dbb.flows.standing import NightRow, Place, Standing, judge_unit
 from dbb.flows.verdict import Verdict, find_verdict, next_command, say
@@ -43,6 +46,8 @@ class NightReport:
         From the exposure's last file to its publication, by endpoint.
     expectations
         Outcomes of the night's expectation suites, newest first.
+    looked
+        When somebody last looked at the source.
     """
 
     day_obs: DayObs
@@ -52,29 +57,38 @@ class NightReport:
     refusals: tuple[Refusal, ...]
     lags: tuple[Lag, ...]
     expectations: tuple[ExpectationResult, ...]
+    looked: dt.datetime | None = None
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
-        """Give the verdict in a word."""
-        return find_verdict(self.rows, self.refusals)
+        """Give the verdict in a word: of a night that nobody looks at, only what is wrong is known."""
+        known = find_verdict(self.rows, self.refusals)
+        stale = known is not Verdict.ACT and is_stale(self.day_obs, self.looked, self.as_of)
+        return Verdict.UNKNOWN if stale else known
 
-    @property
+    @cached_property
     def sentence(self) -> str:
         """Give the verdict, the count and the reason in one line."""
-        return say(self.day_obs, self.as_of, self.endpoints, self.rows, self.refusals)
+        said = say(self.day_obs, self.as_of, self.endpoints, self.rows, self.refusals)
+        if self.verdict is not Verdict.UNKNOWN:
+            return said
+        since = "ever" if self.looked is None else f"since {self.looked:%Y-%m-%d %H:%M:%S} UTC"
+        head, _, tail = said.partition(" — ")
+        night = head.partition(":")[0]
+        return f"{night}: UNKNOWN — nobody has looked at {self.endpoints[0]} {since}; till then: {tail}"
 
     @property
     def next_command(self) -> str:
         """Give the command that leads on, or nothing where none is needed."""
         return next_command(self.day_obs, self.rows, self.refusals)
 
-    @property
+    @cached_property
     def problems_first(self) -> list[NightRow]:
         """List the rows as a person reads them: what needs a decision, what waits, the rest."""
-        order = list(Standing)
-        return sorted(self.rows, key=lambda line: (order.index(line.standing), line.row.unit))
+        order = {standing: number for number, standing in enumerate(Standing)}
+        return sorted(self.rows, key=lambda line: (order[line.standing], line.row.unit))
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Count units by standing, exposures, detectors and held refusals."""
         standings = Counter(str(line.standing) for line in self.rows)
@@ -87,7 +101,7 @@ class NightReport:
             "held_refusals": len(self.refusals),
         }
 
-    @property
+    @cached_property
     def states(self) -> dict[str, dict[str, int]]:
         """Count units by endpoint and state."""
         return {
@@ -95,17 +109,24 @@ class NightReport:
             for name in self.endpoints
         }
 
+    @cached_property
+    def lacking(self) -> dict[str, dict[str, int]]:
+        """Count, by instrument and detector, the bundles that were made without its image."""
+        return count_lacking(self.rows)
+
     def to_json(self) -> dict[str, Any]:
         """Give the report as a document of schema ``dbb-night/1``."""
         return {
             "schema": SCHEMA,
             "day_obs": self.day_obs.value,
             "as_of": self.as_of.isoformat(timespec="milliseconds"),
+            "looked_at": self.looked and self.looked.isoformat(timespec="milliseconds"),
             "verdict": str(self.verdict),
             "sentence": self.sentence,
             "next_command": self.next_command,
             "counts": self.counts,
             "states": self.states,
+            "detectors_lacking": self.lacking,
             "lags": [lag.to_json() for lag in self.lags],
             "expectations": [_expectation(result) for result in self.expectations],
             "refusals": [refusal_json(item) for item in self.refusals],
@@ -114,7 +135,7 @@ class NightReport:
 
 
 def night_report(backbone: Backbone, day_obs: DayObs) -> NightReport:
-    """Read a night from the ledger alone: five queries, whatever the night's size."""
+    """Read a night from the ledger alone: six queries, whatever the night's size."""
     policy, ledger = backbone.policy, backbone.ledger
     units = [
         row
@@ -123,8 +144,9 @@ def night_report(backbone: Backbone, day_obs: DayObs) -> NightReport:
     ]
     names = [row.unit for row in units]
     deliveries: dict[str, dict[str, Delivery]] = {name: {} for name in names}
-    for (unit, endpoint), delivery in ledger.deliveries(names).items():
-        deliveries[unit][endpoint] = delivery
+    for delivery in ledger.deliveries_of_night(day_obs.value):
+        if delivery.unit in deliveries:
+            deliveries[delivery.unit][delivery.endpoint] = delivery
     refusals = ledger.refusals(day_obs=day_obs.value, decision=None)
     by_unit = _by_unit(refusals, deliveries)
     rows = tuple(
@@ -138,6 +160,7 @@ def night_report(backbone: Backbone, day_obs: DayObs) -> NightReport:
         refusals=tuple(item for item in refusals if item.decision is Decision.HELD),
         lags=measure_lags(rows, policy.publishers),
         expectations=tuple(ledger.expectations(day_obs.value)),
+        looked=looked_at(backbone),
     )
 
 

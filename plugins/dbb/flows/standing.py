@@ -134,8 +134,9 @@ def judge_unit(
     )
     places = {policy.source: _place(deliveries.get(policy.source))}
     for name in policy.publishers:
-        wanted = is_wanted(policy, deliveries, name)
-        places[name] = _place(deliveries.get(name)) if wanted else NOT_WANTED
+        there = deliveries.get(name)
+        wanted = there is not None or is_wanted(policy, deliveries, name)
+        places[name] = _place(there) if wanted else NOT_WANTED
     return NightRow(row, places, standing, why, since_at, held)
 
 
@@ -181,9 +182,10 @@ def _waiting(
     if source.state in _AT_SOURCE:
         return Standing.WAITING, _AT_SOURCE[source.state], source.since_at
     for name in policy.publishers:
-        if not is_wanted(policy, deliveries, name):
+        there = deliveries.get(name)
+        if there is None and not is_wanted(policy, deliveries, name):
             continue
-        found = _waiting_at(name, row, deliveries.get(name), source.since_at)
+        found = _waiting_at(name, row, there, source.since_at)
         if found is not None:
             return found
     if source.state is not State.RELEASED:

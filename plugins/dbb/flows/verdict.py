@@ -24,6 +24,8 @@ class Verdict(StrEnum):
     """Somebody must decide something."""
     EMPTY = "EMPTY"
     """The ledger knows nothing of the night."""
+    UNKNOWN = "UNKNOWN"
+    """The night is still looked at, and nobody has looked of late: it may be otherwise by now."""
 
 
 def find_verdict(rows: Sequence[NightRow], refusals: Sequence[Refusal]) -> Verdict:

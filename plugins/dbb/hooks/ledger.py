@@ -24,7 +24,7 @@ from dbb.model.fingerprint import fingerprint_of
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.quarantine import Decision, Refusal
-from dbb.ports import Clock, DeliveryEvent, ExpectationResult, UnitRow
+from dbb.ports import Clock, DeliveryEvent, ExpectationResult, Noted, UnitRow
 
 if TYPE_CHECKING:
     from dbb.model.parcel import Parcel
@@ -48,7 +48,24 @@ def open_engine(url: str) -> Engine:
     return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=connect_args)
 
 
+class _StringAgg:
+    """Join texts in a group, as PostgreSQL's function of that name does."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.between = ""
+
+    def step(self, text: str | None, between: str) -> None:
+        self.between = between
+        if text is not None:
+            self.parts.append(text)
+
+    def finalize(self) -> str | None:
+        return self.between.join(self.parts) if self.parts else None
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.create_aggregate("string_agg", 2, _StringAgg)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma foreign_keys = on")
 
@@ -97,7 +114,7 @@ class SqlLedger:
     def rows(self, name: str, **parameters: Any) -> list[Row[Any]]:
         """Run a reading statement of ``include/sql``."""
         with self.transaction() as connection:
-            return list(connection.execute(statement(name), parameters))
+            return list(connection.execute(statement(name), parameters).all())
 
     # -- units ---------------------------------------------------------------------------------
 
@@ -299,6 +316,19 @@ class SqlLedger:
             moved.update(row.unit for row in found)
         return moved
 
+    def deliveries_of_night(self, day_obs: int) -> list[Delivery]:
+        """Read the deliveries of a night's units."""
+        time = _maybe_time
+        found: Any = self.rows("page/deliveries", day_obs=day_obs)
+        return [
+            Delivery(
+                unit, endpoint, _STATES[state], to_time(since_at), version, reason, rule_id,
+                time(verified_at), waits_for, time(stuck_at), time(read_again_at),
+            )
+            for unit, endpoint, state, since_at, version, reason, rule_id, verified_at, waits_for,
+            stuck_at, read_again_at in found
+        ]  # fmt: skip
+
     def days_of_kind(self, kind: Kind) -> list[int]:
         """List the days of which there are sealed units of a kind."""
         return [row.day_obs for row in self.rows("ledger/days_of_kind", kind=str(kind))]
@@ -366,7 +396,7 @@ class SqlLedger:
         rows = self.rows(
             "ledger/refusals", day_obs=day_obs or 0, unit=unit or "", decision=decision or ""
         )
-        return [_refusal(row) for row in rows]
+        return [to_refusal(row) for row in rows]
 
     def decide(self, refusal_ids: Sequence[str], decision: Decision, by: str) -> int:
         """Record a decision on rows that are held; give their number."""
@@ -420,6 +450,25 @@ class SqlLedger:
             for row in self.rows("ledger/expectations", day_obs=day_obs)
         ]
 
+    def note(self, name: str, document: str, every_s: float = 0.0) -> None:
+        """Keep the newest word on something; one that is younger than ``every_s`` stays."""
+        now = self._clock.now()
+        with self.transaction() as connection:
+            connection.execute(
+                statement("page/note"),
+                {
+                    "name": name,
+                    "at": now,
+                    "document": document,
+                    "before_at": now - dt.timedelta(seconds=every_s),
+                },
+            )
+
+    def noted(self, names: Sequence[str]) -> dict[str, Noted]:
+        """Read the newest words on things."""
+        rows = self.rows("page/noted", names=list(names))
+        return {row.name: Noted(row.name, to_time(row.at), row.document) for row in rows}
+
     def events(self, unit: str) -> list[DeliveryEvent]:
         """Read the history of a unit, in order."""
         return [
@@ -449,6 +498,13 @@ def _batches(names: Sequence[str]) -> Iterator[list[str]]:
         yield ordered[first : first + BATCH]
 
 
+_STATES = {str(state): state for state in State}
+
+
+def _maybe_time(value: Any) -> dt.datetime | None:
+    return None if value is None else to_time(value)
+
+
 def to_unit(row: Row[Any]) -> UnitRow:
     """Read a row of table ``unit``."""
     bundle = None
@@ -463,7 +519,7 @@ def to_unit(row: Row[Any]) -> UnitRow:
         part=row.part,
         expected=row.expected,
         arrived=row.arrived,
-        missing=tuple(json.loads(row.missing)),
+        missing=() if row.missing == "[]" else tuple(json.loads(row.missing)),
         changed_at=to_time(row.changed_at),
         manifest_sha256=row.manifest_sha256,
         bundle=bundle,
@@ -506,7 +562,8 @@ def _facts(row: Row[Any]) -> ExposureFacts:
     return ExposureFacts(**values)
 
 
-def _refusal(row: Row[Any]) -> Refusal:
+def to_refusal(row: Row[Any]) -> Refusal:
+    """Read a row of table ``quarantine``."""
     return Refusal(
         refusal_id=row.refusal_id,
         unit=row.unit,

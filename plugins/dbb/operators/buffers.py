@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 
 from dbb.errors import BufferNearlyFull
 from dbb.flows.buffers import Level, measure_buffers, release_what_is_safe
+from dbb.flows.sums import budget_sum, note_sum, replicas_sum
 from dbb.operators.backbone_operator import open_for_run
 from dbb.settings import Settings
 
@@ -29,6 +30,22 @@ class ReleaseWhatIsSafe(BaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Call the flow; return the count."""
         return {"released": release_what_is_safe(open_for_run(context), _rows(context))}
+
+
+class NoteSums(BaseOperator):
+    """Sum up losses and copies, for the pages: it takes too long to be done for each reader."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Note the sums; return their heads."""
+        from dbb.wiring import open_views  # noqa: PLC0415 - clients are imported inside tasks only
+
+        backbone = open_for_run(context)
+        views = open_views(backbone)
+        budget = budget_sum(backbone, views.keeping, views.drills)
+        replicas = replicas_sum(backbone, views.keeping, views.page, Settings.load().reread_days)
+        note_sum(backbone, "budget", budget)
+        note_sum(backbone, "replicas", replicas)
+        return {"kept": budget["loss"]["kept"], "units_below": replicas["units_below"]}
 
 
 class MeasureBuffers(BaseOperator):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbb.errors import BadDayObs, DbbError, Transient, UnknownItem, UnsafeName
+from dbb.errors import BadDayObs, DbbError, PlanRefused, Transient, UnknownItem, UnsafeName
 from dbb.web.markup import Html, join, page, sentence, sign, tag
 
 _STATUSES: tuple[tuple[tuple[type[DbbError], ...], int], ...] = (
     ((UnsafeName, BadDayObs), 400),
     ((UnknownItem,), 404),
+    ((PlanRefused,), 409),
     ((Transient,), 503),
     ((DbbError,), 500),
 )
@@ -53,3 +54,8 @@ def error_html(error: DbbError) -> str:
         tag("h1", sign("▲", tag("strong", error.code), "act"), class_="verdict act"),
         tag("dl", *(join((tag("dt", name), tag("dd", text))) for name, text in known if text)),
     )
+
+
+def refused_html(why: str) -> str:
+    """Write the page for somebody who may not."""
+    return page("Not allowed", Html(""), tag("h1", sign("▲", why, "act"), class_="verdict act"))

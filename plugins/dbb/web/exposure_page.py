@@ -4,50 +4,53 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections.abc import Mapping
 
+from dbb.flows.detectors import count_lacking, count_refused
 from dbb.flows.exposure_story import ExposureStory, UnitStory
 from dbb.model.day_obs import DayObs
+from dbb.model.instrument import Instrument
 from dbb.model.quarantine import Decision
+from dbb.web.focal_plane import focal_plane
+from dbb.web.layout import ageing, command_line, navigation, read_at
 from dbb.web.markup import Html, join, page, sentence, sign, table, tag
 from dbb.web.signs import headline, sign_of
 
 
-def exposure_html(story: ExposureStory, as_of: dt.datetime) -> str:
+def exposure_html(
+    story: ExposureStory, as_of: dt.datetime, instruments: Mapping[str, Instrument]
+) -> str:
     """Write the page; ``as_of`` is when the ledger was read."""
     teller = next(unit for unit in story.units if unit.why == story.sentence)
     standing = teller.line.standing
     day_obs = DayObs(teller.line.row.day_obs)
     return page(
         f"{story.obs_id}: {standing}",
-        join(
-            (
-                tag("a", "Airflow", href="../../"),
-                tag("a", f"Night {day_obs.date.isoformat()}", href=f"../night/{day_obs}"),
-                tag("a", "JSON", href="?format=json"),
-            )
+        navigation(
+            "../",
+            "",
+            tag("a", f"Night {day_obs.date.isoformat()}", href=f"../night/{day_obs}"),
+            tag("a", "JSON", href=f"{story.obs_id}?format=json"),
         ),
-        headline(standing, sentence(story.sentence)),
-        tag("p", "Read from the ledger at ", as_of, ". All times are UTC.", class_="note"),
-        *itertools.chain.from_iterable(map(_unit, story.units)),
+        ageing(headline(standing, sentence(story.sentence)), as_of, story.obs_id),
+        read_at(as_of, story.obs_id),
+        *itertools.chain.from_iterable(_unit(unit, instruments) for unit in story.units),
         _history(story),
-        tag(
-            "p",
-            "On the command line: ",
-            tag("code", f"dbb exposure {story.obs_id}"),
-            " and, for every copy there is, ",
-            tag("code", f"dbb where {story.obs_id}"),
-            class_="note",
-        ),
+        command_line(f"dbb exposure {story.obs_id}", f"dbb where {story.obs_id}"),
     )
 
 
-def _unit(unit: UnitStory) -> list[Html]:
+def _unit(unit: UnitStory, instruments: Mapping[str, Instrument]) -> list[Html]:
     row = unit.line.row
+    lacking = count_lacking([unit.line]).get(row.instrument, {})
+    refused = count_refused(unit.line.refusals, instruments).get(row.instrument, {})
+    plane = focal_plane(instruments[row.instrument], lacking, refused, row.obs_id)
     return [
         tag("h2", f"Part {row.part}: {row.arrived} of {row.expected} detectors"),
         _facts(unit),
         _places(unit),
         _refusals(unit),
+        plane,
     ]
 
 

@@ -40,7 +40,7 @@ def join(parts: Iterable[object], between: str = "") -> Html:
     return Html(between.join(map(safe, parts)))
 
 
-def tag(name: str, *content: object, **attributes: str) -> Html:
+def tag(name: str, /, *content: object, **attributes: str) -> Html:
     """Make an element; a trailing underscore of an attribute's name is dropped (``class_``)."""
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{safe(value)}"'

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
-from dbb.flows.night import NightReport, NightRow
+from dbb.flows.detectors import count_refused
+from dbb.flows.night import NightReport, NightRow, Standing
+from dbb.flows.standing import NOT_WANTED
 from dbb.model.day_obs import FIRST, DayObs
-from dbb.web.markup import Html, join, page, safe, sentence, sign, table, tag
+from dbb.model.delivery import State
+from dbb.model.instrument import Instrument
+from dbb.web.focal_plane import focal_plane
+from dbb.web.layout import ageing, command_line, navigation, read_at
+from dbb.web.markup import Html, join, page, sentence, sign, table, tag
 from dbb.web.selection import Selection
 from dbb.web.signs import headline, sign_of
 
@@ -22,38 +29,39 @@ def night_document(report: NightReport, selection: Selection) -> dict[str, Any]:
     return document
 
 
-def night_html(report: NightReport, selection: Selection) -> str:
+def night_html(
+    report: NightReport, selection: Selection, instruments: Mapping[str, Instrument]
+) -> str:
     """Write the page."""
-    rows = selection.choose(report.problems_first)
+    rows, number, pages = selection.show(report.problems_first)
+    address = selection.address(report.day_obs)
     return page(
         f"Night {report.day_obs.date.isoformat()}: {report.verdict}",
-        _navigation(report.day_obs, selection),
-        _verdict(report),
-        tag("p", "Read from the ledger at ", report.as_of, ". All times are UTC.", class_="note"),
-        _selected(report, selection, rows),
-        table("Exposures, problems first", _columns(report), [_cells(report, row) for row in rows]),
+        _navigation(report.day_obs, address),
+        ageing(_verdict(report), report.as_of, address),
+        read_at(report.as_of, address),
+        _selected(report, selection),
+        _stages(report),
         _refusals(report),
+        _choices(report, selection),
+        table("Exposures, problems first", _columns(report), [_cells(report, row) for row in rows]),
+        _pages(report.day_obs, selection, number, pages),
+        *_planes(report, instruments),
         _lags(report),
         _expectations(report),
-        _commands(report),
+        command_line(f"dbb night {report.day_obs}", report.next_command),
     )
 
 
-def _navigation(day_obs: DayObs, selection: Selection) -> Html:
+def _navigation(day_obs: DayObs, address: str) -> Html:
     day = dt.timedelta(days=1)
-    links = [tag("a", "Airflow", href="../../")]
+    links = []
     if day_obs.date > FIRST:
         links.append(_night_link(day_obs.date - day, "← "))
     if day_obs.date < dt.date.max:
         links.append(_night_link(day_obs.date + day, "", " →"))
-    links.append(tag("a", "JSON", href=f"{day_obs}{_query(selection)}format=json"))
-    return join(links)
-
-
-def _query(selection: Selection) -> str:
-    if selection.first is None or selection.last is None:
-        return "?"
-    return f"?first={selection.first.obs_id}&last={selection.last.obs_id}&"
+    links.append(tag("a", "JSON", href=f"{address}{'&' if '?' in address else '?'}format=json"))
+    return navigation("../", "", *links)
 
 
 def _night_link(date: dt.date, before: str, after: str = "") -> Html:
@@ -66,17 +74,80 @@ def _verdict(report: NightReport) -> Html:
     return headline(report.verdict, tag("strong", head), dash, sentence(tail))
 
 
-def _selected(report: NightReport, selection: Selection, rows: list[NightRow]) -> Html:
+def _selected(report: NightReport, selection: Selection) -> Html:
     if selection.first is None or selection.last is None:
         return Html("")
     first, last = str(selection.first.obs_id), str(selection.last.obs_id)
     span = first if first == last else f"{first} to {last}"
+    number = len(selection.choose(report.rows))
     return tag(
         "p",
-        f"Listed below: {len(rows):,} of {len(report.rows):,}, {span}. The verdict is the whole "
+        f"Listed below: {number:,} of {len(report.rows):,}, {span}. The verdict is the whole "
         "night's. ",
         tag("a", "List the whole night", href=str(report.day_obs)),
     )
+
+
+def _stages(report: NightReport) -> Html:
+    """Count the units by endpoint and state: how far the night is, at a glance."""
+    reached = {name for states in report.states.values() for name in states}
+    states = [
+        str(state) for state in (*State, "unknown", NOT_WANTED.state) if str(state) in reached
+    ]
+    rows = [
+        [name, *(f"{counts[state]:,}" if state in counts else "-" for state in states)]
+        for name, counts in report.states.items()
+    ]
+    return table(
+        "How far the exposures are", ["endpoint", *map(sign_of, states)], rows if states else []
+    )
+
+
+def _choices(report: NightReport, selection: Selection) -> Html:
+    """Offer the standings of which there is any, each with its number."""
+    known = [(str(each), report.counts[str(each)]) for each in Standing if report.counts[str(each)]]
+    if len(known) < 2:
+        return Html("")
+    links = [
+        tag(
+            "a",
+            f"{word or 'all'} ({number:,})",
+            href=selection.address(report.day_obs, standing=word, page=""),
+            aria_current="true" if selection.standing == word else "",
+        )
+        for word, number in (("", len(report.rows)), *known)
+    ]
+    return tag("p", "Show: ", join(links, " "), class_="choices")
+
+
+def _pages(day_obs: DayObs, selection: Selection, number: int, pages: int) -> Html:
+    if pages == 1:
+        return Html("")
+    near = sorted({1, *range(number - 2, number + 3), pages} & set(range(1, pages + 1)))
+    links = [
+        tag(
+            "a",
+            each,
+            href=selection.address(day_obs, page=str(each) if each > 1 else ""),
+            aria_current="page" if each == number else "",
+        )
+        for each in near
+    ]
+    return tag("p", f"Page {number} of {pages}: ", join(links, " "), class_="choices")
+
+
+def _planes(report: NightReport, instruments: Mapping[str, Instrument]) -> list[Html]:
+    """Draw the cameras that took something this night."""
+    refused = count_refused(report.refusals, instruments)
+    return [
+        focal_plane(
+            instruments[name],
+            report.lacking.get(name, {}),
+            refused.get(name, {}),
+            f"{name}, all night",
+        )
+        for name in sorted({line.row.instrument for line in report.rows})
+    ]
 
 
 def _columns(report: NightReport) -> list[str]:
@@ -148,9 +219,3 @@ def _expectations(report: NightReport) -> Html:
             for result in report.expectations
         ],
     )
-
-
-def _commands(report: NightReport) -> Html:
-    known = [f"dbb night {report.day_obs}", report.next_command]
-    commands = [tag("code", command) for command in known if command]
-    return tag("p", "On the command line: ", join(commands, safe(" then ")), class_="note")

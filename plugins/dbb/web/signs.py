@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbb.flows.night import Standing, Verdict
 from dbb.model.delivery import State
-from dbb.web.markup import Html, sign, tag
+from dbb.web.markup import Html, safe, sentence, sign, tag
 
 _GOOD, _WAIT, _ACT, _NONE = ("✓", "good"), ("◌", "wait"), ("▲", "act"), ("-", "none")
 
@@ -13,6 +13,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     Verdict.WAITING: _WAIT,
     Verdict.ACT: _ACT,
     Verdict.EMPTY: _NONE,
+    Verdict.UNKNOWN: ("?", "act"),
     Standing.SAFE: _GOOD,
     Standing.WAITING: _WAIT,
     Standing.ACT: _ACT,
@@ -30,9 +31,14 @@ _LOOKS: dict[str, tuple[str, str]] = {
 }
 
 
+def look_of(word: str) -> tuple[str, str]:
+    """Give the symbol and the kind of a verdict, standing or state."""
+    return _LOOKS.get(word, _NONE)
+
+
 def sign_of(word: str) -> Html:
     """Show a verdict, standing or state; *not yet* where there is none."""
-    symbol, kind = _LOOKS.get(word, _NONE)
+    symbol, kind = look_of(word)
     return sign(symbol, word or "not yet", kind)
 
 
@@ -41,3 +47,9 @@ def headline(word: str, *told: object) -> Html:
     symbol, kind = _LOOKS.get(word, _NONE)
     sentence = tag("span", *told)
     return tag("h1", tag("span", symbol, aria_hidden="true"), sentence, class_=f"verdict {kind}")
+
+
+def spoken(told: str) -> Html:
+    """Make a page's heading of a sentence that begins with a verdict: ``SAFE — …``."""
+    word, dash, rest = told.partition(" — ")
+    return headline(word, tag("strong", word), safe(dash), sentence(rest))

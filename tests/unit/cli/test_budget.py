@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from dbb import wiring
 from dbb.cli.context import Context
 from dbb.cli.main import main
 from dbb.hooks.drills import SqlDrills
-from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
 from dbb.model.drill import Drill, DrillKind
 from support.tiny_camera import DETECTORS, take_exposure, unit_name
@@ -28,10 +26,7 @@ def world():
 
 
 @pytest.fixture
-def budget(world, capsys, monkeypatch):
-    monkeypatch.setattr(wiring, "open_drills", lambda *_: SqlDrills(world.ledger))
-    monkeypatch.setattr(wiring, "open_keeping", lambda *_: SqlKeeping(world.ledger, world.clock))
-
+def budget(world, capsys):
     def run(*arguments):
         def make_context(settings, output):
             return Context(settings, output, lambda _: world.backbone())

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from dbb.flows.deciding import Signature, reject_refusal, release_refusal
+from dbb.flows.freshness import FRESH_S, note_look
 from dbb.flows.night import Standing, Verdict, night_report
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
@@ -35,10 +36,38 @@ def publish(world, *seq_nums, **options):
     return units
 
 
+# -- what nobody looks at is not known to be well ------------------------------------------------
+
+
+def test_a_night_that_nobody_looked_at_for_two_minutes_is_unknown_and_never_safe(world):
+    publish(world, 1)
+    world.clock.advance(FRESH_S)
+    assert report(world).verdict is Verdict.SAFE
+    world.clock.advance(1)
+    night = report(world)
+    assert night.verdict is Verdict.UNKNOWN
+    assert "UNKNOWN — nobody has looked at summit since 2026-11-22 04:00:10 UTC" in night.sentence
+    assert "1 of 1 exposure is published" in night.sentence
+
+
+def test_what_is_wrong_stays_wrong_when_nobody_looks(world):
+    (unit,) = publish(world, 1)
+    world.ledger.advance([unit], "frdf", State.PUBLISHED, State.SUSPECT, "test")
+    world.clock.advance(FRESH_S + 1)
+    assert report(world).verdict is Verdict.ACT
+
+
+def test_a_night_that_is_over_needs_no_look(world):
+    publish(world, 1)
+    world.clock.advance(86400)
+    assert report(world).verdict is Verdict.SAFE
+
+
 # -- the four verdicts -----------------------------------------------------------------------------
 
 
 def test_a_night_of_which_nothing_is_known_is_empty(world):
+    note_look(world.backbone())
     night = report(world)
     assert night.verdict is Verdict.EMPTY
     assert night.sentence == (
@@ -274,6 +303,7 @@ def test_a_full_day_is_judged_in_a_second(tmp_path):
     for endpoint in ("summit", "usdf", "frdf"):
         lead(world, units, endpoint, State.PUBLISHED if endpoint != "summit" else State.VERIFIED)
     world.ledger.advance(units, "summit", State.VERIFIED, State.RELEASED, "test")
+    note_look(world.backbone())
     began = time.process_time()
     assert report(world).verdict is Verdict.SAFE
     assert time.process_time() - began < 1

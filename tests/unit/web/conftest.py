@@ -1,4 +1,4 @@
-"""The pages over a ledger in a file, asked by somebody whom Airflow knows and by a stranger."""
+"""The pages over a ledger in a file, asked by people of several roles and by a stranger."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from support.world import World
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow itself imports what Starlette calls deprecated
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi.testclient import TestClient
 
@@ -25,14 +27,18 @@ def world(tmp_path):
 @pytest.fixture
 def make_client():
     """Make a browser of the pages over a backbone; without one, the pages open their own."""
+    create_auth_manager()
     clients = []
 
-    def make(backbone: Backbone | None = None, *, known: bool) -> TestClient:
+    def make(
+        backbone: Backbone | None = None, *, known: bool, role: str | None = "ADMIN"
+    ) -> TestClient:
         app = make_app()
         if backbone is not None:
             app.dependency_overrides[the_backbone] = lambda: backbone
         if known:
-            app.dependency_overrides[get_user] = lambda: "anne"
+            user = SimpleAuthManagerUser(username="anne", role=role)
+            app.dependency_overrides[get_user] = lambda: user
         clients.append(TestClient(app))
         return clients[-1]
 
@@ -44,6 +50,11 @@ def make_client():
 @pytest.fixture
 def client(make_client, world):
     return make_client(world.backbone(), known=True)
+
+
+@pytest.fixture
+def viewer(make_client, world):
+    return make_client(world.backbone(), known=True, role="VIEWER")
 
 
 @pytest.fixture

@@ -1,25 +1,38 @@
 """Who may see the pages: nobody whom Airflow does not know, on any address."""
 
+import re
+
 import pytest
 
 from dbb.errors import LedgerUnavailable
 from dbb.settings import Settings
+from dbb.web.access import make_token
 from dbb.wiring import open_ledger
 from support.tiny_camera import take_exposure
 from support.world import run_night
 
 ADDRESSES = {
+    "/nights": "/nights",
     "/night/{day_obs}": "/night/20261121",
     "/exposure/{obs_id}": "/exposure/MC_O_20261121_000001",
+    "/quarantine": "/quarantine",
+    "/now": "/now",
+    "/lag": "/lag",
+    "/buffers": "/buffers",
+    "/budget": "/budget",
+    "/replicas": "/replicas",
     "/{address:path}": "/",
 }
 """Every route of the application, and an address of it."""
+
+SENT_TO = {"/quarantine/plan", "/quarantine/apply"}
+"""Every route to which something can be sent."""
 
 OTHERS = ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/night", "/night/x", "/a/b"]
 
 
 def test_every_route_is_accounted_for(stranger):
-    assert {route.path for route in stranger.app.routes} == set(ADDRESSES)
+    assert {route.path for route in stranger.app.routes} == set(ADDRESSES) | SENT_TO
 
 
 @pytest.mark.parametrize("form", ["", "?format=json", "?format=x"])
@@ -32,6 +45,57 @@ def test_a_stranger_is_turned_away_everywhere(stranger, world, address, form):
     assert answer.status_code == 401
     assert "MC_O_20261121" not in answer.text
     assert "Night" not in answer.text
+
+
+@pytest.mark.parametrize("address", sorted(SENT_TO))
+def test_a_stranger_can_send_nothing(stranger, address):
+    for method in ("post", "get"):
+        assert getattr(stranger, method)(address).status_code == 401
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES.values() if each != "/"])
+def test_a_viewer_sees_every_page(viewer, world, address):
+    take_exposure(world.summit, 1)
+    world.settle()
+    run_night(world)
+    assert viewer.get(address).status_code == 200
+    assert viewer.get(f"{address}?format=json").status_code == 200
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES.values(), *SENT_TO])
+def test_somebody_without_a_role_sees_no_page(make_client, world, address):
+    client = make_client(world.backbone(), known=True, role=None)
+    answer = client.post(address) if address in SENT_TO else client.get(address)
+    assert answer.status_code == 403
+    assert "MC_O_20261121" not in answer.text
+
+
+@pytest.mark.parametrize("address", sorted(SENT_TO))
+def test_a_viewer_decides_nothing(viewer, address):
+    answer = viewer.post(address, data={"token": make_token("anne"), "action": "reject"})
+    assert answer.status_code == 403
+    assert "may not decide" in answer.text
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values())
+def test_every_page_forbids_scripts_and_foreign_content(client, address):
+    policy = client.get(address).headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "script" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "unsafe" not in policy
+    allowed = "form-action 'self'" if address == "/quarantine" else "form-action 'none'"
+    assert allowed in policy
+    assert client.get(address).headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values())
+def test_no_page_has_a_script_or_a_style_of_an_element(client, world, address):
+    take_exposure(world.summit, 1)
+    world.settle()
+    run_night(world)
+    text = client.get(address).text
+    assert not re.search(r"<script|<link|<iframe|<img|\son\w+=|\sstyle=|https?://", text)
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -70,7 +134,7 @@ def dump(world):
 # -- when the ledger cannot be read ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", list(ADDRESSES.values())[:2])
+@pytest.mark.parametrize("address", list(ADDRESSES.values())[:-1])
 def test_a_ledger_that_does_not_answer_is_said_with_its_code(make_client, monkeypatch, address):
     monkeypatch.setenv("DBB_LEDGER_URL", "postgresql+psycopg://dbb:secret@127.0.0.1:1/dbb")
     answer = make_client(known=True).get(address)

@@ -10,9 +10,13 @@ import pytest
 
 from dbb.cli.context import Context
 from dbb.cli.main import main
+from dbb.flows.deciding import Signature, release_refusal
+from dbb.flows.freshness import note_look
 from dbb.flows.night import Standing, Verdict, night_report
+from dbb.hooks.instruments import load_instruments
 from dbb.model.delivery import State
 from dbb.ports import UnitRow
+from dbb.web.focal_plane import focal_plane
 from dbb.web.markup import safe, sentence, tag
 from dbb.web.selection import Selection
 from dbb.web.signs import sign_of
@@ -156,7 +160,8 @@ def test_a_chunk_of_several_instruments_follows_the_policys_order(world):
     assert {line.row.obs_id for line in rows} == {obs(2), "AT_O_20261121_000001"}
 
 
-def test_neighbouring_nights_are_one_step_away(client):
+def test_neighbouring_nights_are_one_step_away(client, world):
+    note_look(world.backbone())
     answer = client.get(NIGHT_PAGE)
     assert 'href="20261120"' in answer.text
     assert 'href="20261122"' in answer.text
@@ -312,5 +317,174 @@ def test_a_full_day_is_a_page_within_two_seconds(client, world):
         world.ledger.expect(names, endpoint, "test")
     began = time.process_time()
     answer = client.get(NIGHT_PAGE)
-    assert len(listed(answer)) == 3250
+    assert len(listed(answer)) == 100
+    assert "Page 1 of 33" in text_of(answer)
     assert time.process_time() - began < 2
+
+
+# -- the nights ------------------------------------------------------------------------------------
+
+
+def test_the_first_screen_says_one_verdict_first(client, world):
+    publish(world, 1, 2)
+    answer = client.get("/nights")
+    assert "SAFE — all 2 exposures of night 2026-11-21" in text_of(answer)
+    assert "May the summit buffer be released? Yes" in text_of(answer)
+    assert (
+        answer.text.index("<h1") < answer.text.index('class="strip"') < answer.text.index("<table")
+    )
+
+
+def test_the_nights_document_is_that_of_the_command_line(client, world, dbb):
+    publish(world, 1)
+    take_exposure(world.summit, 2, detectors=DETECTORS[:1])
+    world.settle()
+    run_night(world)
+    assert client.get("/nights?format=json").json() == dbb("nights")
+    asked = client.get("/nights?last=20261123&number=5&format=json").json()
+    assert asked == dbb("nights", "--last", "20261123", "--number", "5")
+
+
+def test_a_red_night_is_two_clicks_from_its_cause(client, world):
+    unit = take_exposure(world.summit, 3)
+    name = image_name(unit, DETECTORS[0])
+    world.summit.put(name, world.summit.data(name)[:-100])
+    publish(world, 1)
+    first = client.get("/nights")
+    assert "ACT — 1 item" in text_of(first)
+    (button,) = re.findall(r'<a href="([^"]+)" class="button">', first.text)
+    second = client.get(f"/{button}")
+    assert listed(second)[0] == obs(3)
+    third = client.get(f"/exposure/{obs(3)}")
+    (refusal,) = world.ledger.refusals()
+    for answer in (second, third):
+        assert refusal.reason in text_of(answer)
+
+
+def test_a_page_left_open_turns_itself_unknown(client, world):
+    publish(world, 1)
+    for address in ("/nights", NIGHT_PAGE):
+        answer = client.get(address)
+        assert re.search(r'class="fresh"><h1', answer.text)
+        assert re.search(
+            r'class="aged"><p class="verdict act".*UNKNOWN: this was read', answer.text
+        )
+    assert "119s forwards" in answer.text  # step-end at the end of the second: 120
+
+
+def test_what_nobody_looked_at_is_never_green(client, world):
+    publish(world, 1)
+    world.clock.advance(121)
+    for address in ("/nights", NIGHT_PAGE):
+        (headline,) = re.findall(r'<h1 class="([^"]+)"', client.get(address).text)
+        assert headline == "verdict act"
+    assert 'class="cell good"' not in client.get("/nights?number=1&last=20261121").text
+
+
+@pytest.mark.parametrize("query", ["number=0", "number=x", "number=401", "last=x", "number=-1"])
+def test_nights_that_cannot_be_are_refused(client, query):
+    assert client.get(f"/nights?{query}").status_code == 400
+
+
+# -- the matrix ------------------------------------------------------------------------------------
+
+
+def many_units(world, number):
+    now = world.clock.now()
+    world.ledger.note_units(
+        [
+            UnitRow(
+                f"LSSTCam/20261121/{obs(each)}",
+                "raw",
+                "LSSTCam",
+                20261121,
+                obs(each),
+                1,
+                3,
+                3,
+                (),
+                now,
+            )
+            for each in range(1, number + 1)
+        ]
+    )
+
+
+def test_a_long_night_comes_in_pages_and_each_exposure_once(client, world):
+    many_units(world, 250)
+    seen = [name for page in (1, 2, 3) for name in listed(client.get(f"{NIGHT_PAGE}?page={page}"))]
+    assert seen == [obs(number) for number in range(1, 251)]
+    answer = client.get(f"{NIGHT_PAGE}?page=2")
+    assert "Page 2 of 3" in text_of(answer)
+    assert 'href="20261121?page=3"' in answer.text
+    assert len(client.get(f"{NIGHT_PAGE}?page=2&format=json").json()["rows"]) == 250
+
+
+def test_the_page_after_the_last_is_the_last(client, world):
+    many_units(world, 101)
+    assert listed(client.get(f"{NIGHT_PAGE}?page=999")) == [obs(101)]
+
+
+def test_a_night_is_listed_by_standing(client, world):
+    publish(world, 1)
+    take_exposure(world.summit, 2, detectors=DETECTORS[:1])
+    world.settle()
+    run_night(world)
+    answer = client.get(NIGHT_PAGE)
+    assert 'href="20261121?standing=waiting"' in answer.text
+    assert listed(client.get(f"{NIGHT_PAGE}?standing=waiting")) == [obs(2)]
+    assert listed(client.get(f"{NIGHT_PAGE}?standing=safe")) == [obs(1)]
+    assert client.get(f"{NIGHT_PAGE}?standing=happy").status_code == 400
+
+
+def test_the_night_says_how_far_it_is_at_each_endpoint(client, world):
+    publish(world, 1, 2)
+    (stages,) = re.findall(
+        r"How far the exposures are</caption>(.*?)</table>", client.get(NIGHT_PAGE).text, re.DOTALL
+    )
+    states = night_report(world.backbone(), NIGHT).states
+    for endpoint, counts in states.items():
+        (row,) = re.findall(rf'<th scope="row">{endpoint}</th>(.*?)</tr>', stages)
+        assert [cell for cell in re.findall(r"<td>(.*?)</td>", row) if cell != "-"] == [
+            str(number) for number in counts.values()
+        ]
+
+
+# -- the focal plane -------------------------------------------------------------------------------
+
+
+def test_all_205_detectors_are_drawn_and_those_that_lack_stand_out():
+    camera = load_instruments()["LSSTCam"]
+    drawn = focal_plane(camera, {"R22_S11": 2}, {"R00_SG0": 1}, "LSSTCam")
+    assert drawn.count("<rect") == 205
+    assert drawn.count('<g class="good">') == 203
+    assert "R22_S11: 2 lacking" in drawn
+    assert "203 of 205 detectors are well" in drawn
+    assert len(set(re.findall(r'<rect x="[^"]+" y="[^"]+"', drawn))) == 205
+
+
+def test_an_exposures_picture_names_the_detectors_it_lacks(make_client, world):
+    camera = load_instruments()["LSSTCam"]
+    unit = take_exposure(world.summit, 1, detectors=DETECTORS[:2])
+    world.settle(3700)
+    run_night(world)
+    for item in world.ledger.refusals():
+        release_refusal(world.backbone(), item, Signature("anne", "accepted"))
+    run_night(world)
+    assert world.ledger.units([unit])[unit].missing == (DETECTORS[2],)
+    backbone = dataclasses.replace(world.backbone(), instruments={"LSSTCam": camera})
+    client = make_client(backbone, known=True)
+    for address in (f"/exposure/{obs(1)}", NIGHT_PAGE):
+        drawn = client.get(address).text
+        assert "204 of 205 detectors are well" in drawn
+        assert f"{DETECTORS[2]}: 1 lacking" in drawn
+    document = client.get(f"{NIGHT_PAGE}?format=json").json()
+    assert document["detectors_lacking"] == {"LSSTCam": {DETECTORS[2]: 1}}
+
+
+def test_the_quarantines_document_is_that_of_the_command_line(client, world, dbb):
+    world.summit.put("LSSTCam/20261121/strange name", b"x")
+    publish(world, 1)
+    assert client.get("/quarantine?format=json").json() == dbb("quarantine", "list")
+    asked = client.get("/quarantine?day_obs=20261121&code=unsafe-name&format=json").json()
+    assert asked == dbb("quarantine", "list", "20261121", "--code", "unsafe-name")

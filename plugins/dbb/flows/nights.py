@@ -1,0 +1,363 @@
+"""Several nights at once: a verdict and the numbers behind it for each, and one for them all.
+
+Units that stand alike are counted by the database and judged once, by the same rules as in the report of one night:
+a year of nights costs a few hundred judgements, not a million.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dbb.errors import BadDayObs
+from dbb.flows.backbone import Backbone
+from dbb.flows.freshness import is_stale, looked_at
+from dbb.flows.standing import Standing, judge_unit
+from dbb.flows.verdict import Verdict
+from dbb.model.day_obs import DayObs
+from dbb.model.delivery import Delivery, State
+from dbb.model.quarantine import Decision, Refusal
+from dbb.ports import UnitRow
+
+SCHEMA = "dbb-nights/1"
+NIGHTS = 28
+MOST_NIGHTS = 400
+ROUND = dt.timedelta(hours=1)
+"""How often the source lets go of what is safe: the DAG ``buffer_watch``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Hold units of a night that stand alike.
+
+    Parameters
+    ----------
+    day_obs, gate
+        What they share, beside the states.
+    states
+        By endpoint the state, and whether the copy was ever read.
+    units, exposures, expected, lacks
+        How many: units, first parts, detectors expected, units that lack detectors.
+    unit
+        The name of one.
+    moved_at
+        When one of them last moved; None where none ever did.
+    """
+
+    day_obs: int
+    gate: str
+    states: tuple[tuple[str, State, bool], ...]
+    units: int
+    exposures: int
+    expected: int
+    lacks: int
+    unit: str
+    moved_at: dt.datetime | None
+
+
+class NightRows(Protocol):
+    """Ask the ledger about several nights."""
+
+    def newest_night(self, instruments: Sequence[str]) -> int | None:
+        """Name the newest night of which there is a unit."""
+
+    def alike(
+        self, first: int, last: int, instruments: Sequence[str], refused: Sequence[str]
+    ) -> list[Alike]:
+        """Count the units of nights by how they stand, without those that something was refused of."""
+
+    def refusals(self, first: int, last: int) -> list[Refusal]:
+        """Read the refusals of nights, whatever was decided."""
+
+
+@dataclass
+class NightSum:
+    """Hold the sums of a night.
+
+    Parameters
+    ----------
+    standings
+        Units by standing.
+    whys
+        Units that are not safe, by what is the matter with them.
+    at_source
+        Units of which the source still holds the files.
+    """
+
+    day_obs: DayObs
+    is_stale: bool = False
+    exposures: int = 0
+    units: int = 0
+    expected: int = 0
+    lacks: int = 0
+    held_refusals: int = 0
+    at_source: int = 0
+    moved_at: dt.datetime | None = None
+    standings: Counter[str] = field(default_factory=Counter)
+    whys: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def known(self) -> Verdict:
+        """Judge what the ledger says, however old it is."""
+        if self.held_refusals or self.standings[Standing.ACT]:
+            return Verdict.ACT
+        if not self.units:
+            return Verdict.EMPTY
+        return Verdict.WAITING if self.standings[Standing.WAITING] else Verdict.SAFE
+
+    @property
+    def verdict(self) -> Verdict:
+        """Judge the night: of one that nobody looks at, only what is wrong is known."""
+        known = self.known
+        return Verdict.UNKNOWN if self.is_stale and known is not Verdict.ACT else known
+
+    @property
+    def problems(self) -> int:
+        """Count what needs a decision: held refusals, and units that are bad without one."""
+        return max(self.held_refusals, self.standings[Standing.ACT])
+
+    def expected_at(self, second_reading_after_s: int) -> dt.datetime | None:
+        """Tell by when it is safe if nothing else stands in the way; None where it waits for nothing."""
+        if self.known is not Verdict.WAITING or self.moved_at is None:
+            return None
+        return self.moved_at + dt.timedelta(seconds=second_reading_after_s) + ROUND
+
+    def to_json(self, second_reading_after_s: int) -> dict[str, Any]:
+        """Give the fields as they stand in a document."""
+        return {
+            "day_obs": self.day_obs.value,
+            "verdict": str(self.verdict),
+            "exposures": self.exposures,
+            "units": self.units,
+            **{str(standing): self.standings[standing] for standing in Standing},
+            "held_refusals": self.held_refusals,
+            "detectors_expected": self.expected,
+            "units_lacking_detectors": self.lacks,
+            "at_source": self.at_source,
+            "source_may_be_released": self.verdict is Verdict.SAFE,
+            "expected_at": _time(self.expected_at(second_reading_after_s)),
+            "whys": dict(sorted(self.whys.items())),
+        }
+
+
+@dataclass(frozen=True)
+class NightsReport:
+    """Hold several nights, the newest first.
+
+    Parameters
+    ----------
+    looked
+        When somebody last looked at the source.
+    """
+
+    as_of: dt.datetime
+    looked: dt.datetime | None
+    source: str
+    second_reading_after_s: int
+    nights: tuple[NightSum, ...]
+
+    def of(self, verdict: Verdict) -> list[NightSum]:
+        """List the nights with a verdict."""
+        return [night for night in self.nights if night.verdict is verdict]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Give the verdict on all of them: the one that most needs somebody."""
+        order = (Verdict.ACT, Verdict.UNKNOWN, Verdict.WAITING, Verdict.SAFE)
+        return next((each for each in order if self.of(each)), Verdict.EMPTY)
+
+    @property
+    def expected_at(self) -> dt.datetime | None:
+        """Tell by when all that waits is safe, if nothing else stands in the way."""
+        times = [night.expected_at(self.second_reading_after_s) for night in self.nights]
+        return max((time for time in times if time is not None), default=None)
+
+    @property
+    def cause(self) -> NightSum | None:
+        """Give the night that the verdict is about: the newest one that has it."""
+        return next(iter(self.of(self.verdict)), None)
+
+    @property
+    def sentence(self) -> str:
+        """Say the verdict in one line."""
+        verdict, mine = self.verdict, self.of(self.verdict)
+        if verdict is Verdict.ACT:
+            number = sum(night.problems for night in mine)
+            items, need = ("item", "needs") if number == 1 else ("items", "need")
+            return f"ACT — {number:,} {items} of {_nights(mine)} {need} a decision."
+        if verdict is Verdict.UNKNOWN:
+            since = "ever" if self.looked is None else f"since {self.looked:%Y-%m-%d %H:%M:%S} UTC"
+            return (
+                f"UNKNOWN — nobody has looked at {self.source} {since}: {_nights(mine)} may be "
+                "otherwise than the ledger says. See `dbb doctor`."
+            )
+        if verdict is Verdict.WAITING:
+            number = sum(night.standings[Standing.WAITING] for night in mine)
+            return f"WAITING — {number:,} of {_nights(mine)} wait; {self._when()}."
+        if verdict is Verdict.SAFE:
+            number = sum(night.exposures for night in mine)
+            exposures = "exposure" if number == 1 else "exposures"
+            return (
+                f"SAFE — all {number:,} {exposures} of {_nights(mine)} are published and re-read."
+            )
+        return "EMPTY — the ledger knows no exposure of these nights."
+
+    def _when(self) -> str:
+        expected = self.expected_at
+        if expected is None:
+            return "no time can be given yet"
+        word = "expected by" if expected >= self.as_of else "overdue since"
+        return f"{word} {expected:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def release_sentence(self) -> str:
+        """Say whether the source's buffer may let go of what it holds of these nights."""
+        held = sum(night.at_source for night in self.nights)
+        if self.of(Verdict.UNKNOWN):
+            return f"May the {self.source} buffer be released? Nobody can say: the last look is too old."
+        if not held and not self.of(Verdict.ACT):
+            return f"May the {self.source} buffer be released? Yes: it holds nothing of these nights that is needed."
+        units = "exposure" if held == 1 else "exposures"
+        return (
+            f"May the {self.source} buffer be released? No: {held:,} {units} of these nights lie there still; "
+            "each is let go by itself once enough copies were read."
+        )
+
+    @property
+    def next_command(self) -> str:
+        """Give the command that leads on, or nothing where none is needed."""
+        cause = self.cause
+        leads = self.verdict in (Verdict.ACT, Verdict.WAITING) and cause is not None
+        return f"dbb night {cause.day_obs}" if leads and cause is not None else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as a document of schema ``dbb-nights/1``."""
+        return {
+            "schema": SCHEMA,
+            "as_of": self.as_of.isoformat(timespec="milliseconds"),
+            "looked_at": _time(self.looked),
+            "verdict": str(self.verdict),
+            "sentence": self.sentence,
+            "release": self.release_sentence,
+            "next_command": self.next_command,
+            "expected_at": _time(self.expected_at),
+            "nights": [night.to_json(self.second_reading_after_s) for night in self.nights],
+        }
+
+
+def nights_report(
+    backbone: Backbone, rows: NightRows, last: DayObs | None = None, number: int = NIGHTS
+) -> NightsReport:
+    """Read nights from the ledger: four queries, whatever their number.
+
+    Parameters
+    ----------
+    backbone, rows
+        The ports.
+    last
+        The last of them; tonight, or the newest night of which something is known, if left out.
+    number
+        How many.
+
+    Raises
+    ------
+    BadDayObs
+        If so many nights are not to be had.
+    """
+    if not 1 <= number <= MOST_NIGHTS:
+        raise BadDayObs.for_value(f"{number} nights (1 to {MOST_NIGHTS})")
+    now = backbone.clock.now()
+    instruments = sorted(backbone.instruments)
+    last = last or max(DayObs.at(now), DayObs(rows.newest_night(instruments) or 0))
+    begin = max(DayObs.parse(20170102).date, last.date - dt.timedelta(days=number - 1))
+    first = DayObs.parse(begin.isoformat())
+    looked = looked_at(backbone)
+    sums = {
+        day.value: NightSum(day, is_stale(day, looked, now)) for day in DayObs.range(first, last)
+    }
+    refusals = rows.refusals(first.value, last.value)
+    names = sorted({name for item in refusals for name in (item.unit, item.unit.partition(".")[0])})
+    for each in rows.alike(first.value, last.value, instruments, names or [""]):
+        _add_alike(backbone, sums[each.day_obs], each, now)
+    _add_refused(backbone, sums, refusals, names)
+    policy = backbone.policy
+    return NightsReport(
+        now, looked, policy.source, policy.second_reading_after_s, tuple(reversed(sums.values()))
+    )
+
+
+def _add_alike(backbone: Backbone, night: NightSum, each: Alike, now: dt.datetime) -> None:
+    """Judge one for all: what differs between them are times, which decide nothing here."""
+    deliveries = {
+        name: Delivery(each.unit, name, state, now, 0, "", verified_at=now if was_read else None)
+        for name, state, was_read in each.states
+    }
+    row = UnitRow(each.unit, "", "", each.day_obs, "", 1, 0, 0, (), now, gate=each.gate)
+    _add(backbone, night, row, deliveries, (), each.units)
+    night.exposures += each.exposures
+    night.expected += each.expected
+    night.lacks += each.lacks
+    if each.moved_at is not None:
+        night.moved_at = max(night.moved_at or each.moved_at, each.moved_at)
+
+
+def _add(
+    backbone: Backbone,
+    night: NightSum,
+    row: UnitRow,
+    deliveries: dict[str, Delivery],
+    refusals: Sequence[Refusal],
+    units: int,
+) -> None:
+    judged = judge_unit(backbone.policy, row, deliveries, refusals)
+    night.units += units
+    night.standings[judged.standing] += units
+    if judged.standing is not Standing.SAFE:
+        night.whys[judged.why] += units
+    source = deliveries.get(backbone.policy.source)
+    if source is None or source.state is not State.RELEASED:
+        night.at_source += units
+
+
+def _add_refused(
+    backbone: Backbone,
+    sums: dict[int, NightSum],
+    refusals: Sequence[Refusal],
+    names: Sequence[str],
+) -> None:
+    for item in refusals:
+        sums[item.day_obs].held_refusals += item.decision is Decision.HELD
+    units = {
+        row.unit: row
+        for row in backbone.ledger.units(names).values()
+        if row.day_obs in sums and row.instrument in backbone.instruments
+    }
+    deliveries: dict[str, dict[str, Delivery]] = {name: {} for name in units}
+    for (unit, endpoint), delivery in backbone.ledger.deliveries(list(units)).items():
+        deliveries[unit][endpoint] = delivery
+    by_unit: dict[str, list[Refusal]] = {}
+    for item in refusals:
+        unit = item.unit if item.unit in units else item.unit.partition(".")[0]
+        by_unit.setdefault(unit, []).append(item)
+    for name, row in units.items():
+        night = sums[row.day_obs]
+        _add(backbone, night, row, deliveries[name], by_unit.get(name, ()), 1)
+        night.exposures += row.part == 1
+        night.expected += row.expected
+        night.lacks += bool(row.missing)
+        times = [each.since_at for each in deliveries[name].values()]
+        if times:
+            night.moved_at = max([*times, *([night.moved_at] if night.moved_at else [])])
+
+
+def _nights(nights: Sequence[NightSum]) -> str:
+    if len(nights) == 1:
+        return f"night {nights[0].day_obs.date.isoformat()}"
+    return f"{len(nights):,} nights"
+
+
+def _time(time: dt.datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="milliseconds")
