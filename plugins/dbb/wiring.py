@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dbb.flows.canary import Cage
     from dbb.flows.drilling import Scratch
     from dbb.flows.efd import Efd
+    from dbb.flows.efd_intervals import IntervalPorts
     from dbb.flows.expiry_views import ExpiryRows, Place
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
@@ -312,6 +313,36 @@ def open_efd_archive(settings: Settings) -> EfdArchive:
         SqlEfdCells(open_ledger(settings, "efd"), SystemClock()),
         open_store(settings.resolve(archive.store_url)),
     )
+
+
+def open_efd_transform(settings: Settings, actor: str) -> dict[str, IntervalPorts]:
+    """Open what makes values of telemetry, by instrument; ``actor`` signs what is recorded.
+
+    Raises
+    ------
+    EfdConfigWrong, PolicyUnreadable
+        If a configuration cannot be made, whatever is asked for afterwards.
+    """
+    from dbb.hooks.efd.opening import load_transform, open_intervals  # noqa: PLC0415 - slow
+    from dbb.hooks.efd.topics import load_topics  # noqa: PLC0415 - the EFD alone
+    from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+    instruments = load_instruments()
+    folder = settings.include / "efd"
+    topics = load_topics(folder / "topics.yaml", frozenset(instruments))
+    ledger = open_ledger(settings, actor)
+    store = open_store(settings.resolve(settings.endpoint(settings.raw.archive).store_url))
+    bands = {
+        name: {each: band for each, band in instrument.physical_filters.items() if band}
+        for name, instrument in instruments.items()
+    }
+    return {
+        name: open_intervals(
+            *load_transform(name, folder, topics), ledger, store, SystemClock(), bands
+        )
+        for name in settings.raw.instruments
+        if (folder / f"transform_{name.lower()}.yaml").exists()
+    }
 
 
 def open_handoff(

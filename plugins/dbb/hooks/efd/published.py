@@ -71,8 +71,8 @@ class SqlPublished:
         rows = self._ledger.rows(
             "efd/exposures",
             instrument=instrument,
-            begin_tai=_tai(begin),
-            end_tai=_tai(end),
+            begin_tai=to_tai(begin),
+            end_tai=to_tai(end),
         )
         return [
             ExposureWindow.of_tai(
@@ -249,7 +249,8 @@ class SqlPublished:
         ]
 
 
-def _tai(time: dt.datetime) -> str:
+def to_tai(time: dt.datetime) -> str:
+    """Give a time as the ledger has those of exposures: TAI, as text."""
     return (
         (time.astimezone(dt.UTC) + TAI_MINUS_UTC)
         .replace(tzinfo=None)
