@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.drills import SqlDrills
     from dbb.hooks.efd.archive import EfdArchive
+    from dbb.hooks.efd.published import SqlPublished
+    from dbb.hooks.efd.values_files import SqlEndpointValues, SqlValuesFiles
     from dbb.hooks.expiry import SqlExpiry
     from dbb.hooks.influx import Influx
     from dbb.hooks.keeping import SqlKeeping
@@ -315,6 +317,13 @@ def open_efd_archive(settings: Settings) -> EfdArchive:
     )
 
 
+def _bands() -> dict[str, dict[str, str]]:
+    return {
+        name: {each: band for each, band in instrument.physical_filters.items() if band}
+        for name, instrument in load_instruments().items()
+    }
+
+
 def open_efd_transform(settings: Settings, actor: str) -> dict[str, IntervalPorts]:
     """Open what makes values of telemetry, by instrument; ``actor`` signs what is recorded.
 
@@ -332,10 +341,7 @@ def open_efd_transform(settings: Settings, actor: str) -> dict[str, IntervalPort
     topics = load_topics(folder / "topics.yaml", frozenset(instruments))
     ledger = open_ledger(settings, actor)
     store = open_store(settings.resolve(settings.endpoint(settings.raw.archive).store_url))
-    bands = {
-        name: {each: band for each, band in instrument.physical_filters.items() if band}
-        for name, instrument in instruments.items()
-    }
+    bands = _bands()
     return {
         name: open_intervals(
             *load_transform(name, folder, topics), ledger, store, SystemClock(), bands
@@ -343,6 +349,32 @@ def open_efd_transform(settings: Settings, actor: str) -> dict[str, IntervalPort
         for name in settings.raw.instruments
         if (folder / f"transform_{name.lower()}.yaml").exists()
     }
+
+
+def open_efd_files(settings: Settings, actor: str) -> SqlValuesFiles:
+    """Open the files in which publications of values travel."""
+    from dbb.hooks.efd.values_files import SqlValuesFiles  # noqa: PLC0415 - a slow import
+
+    return SqlValuesFiles(open_ledger(settings, actor))
+
+
+def open_efd_values(
+    settings: Settings, endpoint: str, actor: str
+) -> tuple[SqlEndpointValues, SqlPublished]:
+    """Open an endpoint's database of values, to load and to compare; its tables are made where they miss.
+
+    Raises
+    ------
+    SettingMissing
+        If ``DBB_EFD_VALUES_<ENDPOINT>`` does not say where it is.
+    """
+    from dbb.hooks.efd.published import SqlPublished  # noqa: PLC0415 - a slow import
+    from dbb.hooks.efd.values_files import SqlEndpointValues  # noqa: PLC0415 - a slow import
+
+    url = settings.value(f"DBB_EFD_VALUES_{endpoint.upper()}")
+    ledger = SqlLedger(open_engine(url), SystemClock(), actor)
+    ledger.migrate()
+    return SqlEndpointValues(ledger, _bands()), SqlPublished(ledger, SystemClock())
 
 
 def open_handoff(

@@ -29,3 +29,5 @@ create table efd_values_file (
 );
 
 create index efd_values_file_state on efd_values_file (state, unit);
+
+create index efd_version_publication on efd_version (publication_from);

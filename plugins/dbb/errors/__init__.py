@@ -64,7 +64,9 @@
     │   ├── CalibrationsDiffer      calibrations-differ
     │   ├── DrillFailed             drill-failed
     │   ├── ExportRefused           export-refused
-    │   └── CanaryStuck             canary-stuck
+    │   ├── CanaryStuck             canary-stuck
+    │   ├── EfdValuesDiffer         efd-values-differ
+    │   └── EfdValuesLate           efd-values-late
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs

@@ -238,3 +238,33 @@ class CanaryStuck(OverBudget):
     def for_step(cls, canary: str, step: str, seconds: float, limit_s: float, why: object) -> Self:
         """Name the canary, the step where it stuck, how long it took, and why."""
         return cls(f"It stuck at {step} after {seconds:.0f} of {limit_s:.0f} s: {why}.", canary)
+
+
+class EfdValuesDiffer(OverBudget):
+    """Report an endpoint whose values of telemetry are not the archive's."""
+
+    code = "efd-values-differ"
+    next_action = (
+        "`dbb efd compare` names the rows. The archive's values are right: see the runbook."
+    )
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, publication_id: int, rows: Sequence[str]) -> Self:
+        """Name the endpoint, the publication, and the first of what differs."""
+        first = "; ".join(rows[:3])
+        told = (
+            f"As of publication {publication_id} {len(rows)} rows are not the archive's: {first}."
+        )
+        return cls(told, endpoint)
+
+
+class EfdValuesLate(OverBudget):
+    """Report an endpoint that does not have in time what was published of telemetry."""
+
+    code = "efd-values-late"
+    next_action = "Look how far the parcels are: `dbb parcel list`; then `load_values_at_…`."
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, behind: int, since: str) -> Self:
+        """Name the endpoint, how many publications it lacks, and since when."""
+        return cls(f"It lacks {behind} publications, the first since {since}.", endpoint)

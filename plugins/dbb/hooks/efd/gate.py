@@ -7,10 +7,11 @@ there is something to judge.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Limits:
 
     units: Mapping[str, tuple[float, float]]
     topics: Mapping[str, tuple[float, Severity]]
-    misprints: Mapping[str, str] = field(default_factory=dict)
+    misprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
     sha256: str = ""
 
 
