@@ -27,6 +27,7 @@ Backfill the hours, from the UI or with `dbb efd extract` and `dbb efd transform
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
 
@@ -44,7 +45,8 @@ span = {
     "end": "{{ data_interval_end.isoformat() }}",
 }
 accepted = {"accept_interval": "{{ params.accept_interval }}"}
-rule, always = {"trigger_rule": TriggerRule.NONE_SKIPPED}, {"trigger_rule": TriggerRule.ALL_DONE}
+rule: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_SKIPPED}
+always: dict[str, Any] = {"trigger_rule": TriggerRule.ALL_DONE}
 
 with DAG(
     dag_id="efd_etl",

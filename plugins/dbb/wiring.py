@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.drills import SqlDrills
     from dbb.hooks.efd.archive import EfdArchive
+    from dbb.hooks.efd.intervals import SqlIntervals
     from dbb.hooks.efd.published import SqlPublished
     from dbb.hooks.efd.values_files import SqlEndpointValues, SqlValuesFiles
     from dbb.hooks.expiry import SqlExpiry
@@ -349,6 +350,13 @@ def open_efd_transform(settings: Settings, actor: str) -> dict[str, IntervalPort
         for name in settings.raw.instruments
         if (folder / f"transform_{name.lower()}.yaml").exists()
     }
+
+
+def open_efd_intervals(settings: Settings, actor: str) -> SqlIntervals:
+    """Open what is known of intervals, without what makes them."""
+    from dbb.hooks.efd.intervals import SqlIntervals  # noqa: PLC0415 - a slow import
+
+    return SqlIntervals(open_ledger(settings, actor), SystemClock())
 
 
 def open_efd_files(settings: Settings, actor: str) -> SqlValuesFiles:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime as dt
 
 from dbb.errors import DbbError
+from dbb.flows.copies import look_for_copies
 from dbb.flows.efd_archiving import expect_hours, extract_open_cells, find_late_points
 from dbb.flows.efd_intervals import make_intervals, plan_intervals
-from dbb.flows.efd_sealing import seal_hours
+from dbb.flows.efd_replicating import write_publications
+from dbb.flows.efd_sealing import seal_files, seal_hours
+from dbb.flows.publishing import publish_units
+from dbb.flows.registration import register_units
 from dbb.hooks.efd.gate import Limits
 from dbb.hooks.efd.opening import open_intervals
 from dbb.hooks.efd.published import SqlPublished
+from dbb.hooks.efd.values_files import SqlValuesFiles
 from dbb.model.day_obs import TAI_MINUS_UTC
 from dbb.model.efd import to_ns
 from dbb.model.efd_values import Severity
@@ -124,6 +129,28 @@ class ValuesWorld:
             }
         except DbbError as error:
             return error
+
+    def send(self, schedule=None):
+        """Write publications into files, put these into parcels, and let the backbone bring them to frdf."""
+        files = SqlValuesFiles(self.world.ledger)
+        files = files if schedule is None else faulty(files, schedule)
+        write_publications(files, self.world.backbone(schedule).archive)
+        seal_files(self.world.backbone(schedule), files)
+        self.deliver()
+        return files
+
+    def deliver(self):
+        """Do what `parcel_transfer` and `deliver_frdf` do."""
+        backbone = self.world.backbone()
+        with self.world.ledger.transaction() as connection:
+            found = connection.exec_driver_sql(
+                "select distinct unit from efd_values_file where state = 'sealed'"
+            )
+            units = [row.unit for row in found]
+        register_units(backbone, units)
+        publish_units(backbone, units, "usdf")
+        self.world.catalog.run_daemons()
+        publish_units(backbone, look_for_copies(backbone, "frdf").work, "frdf")
 
     def intervals(self):
         """Give by hour, counted from ``BEGIN``, state and code."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dbb.errors import DbbError, SettingMissing
+from dbb.errors import DbbError, DecisionImpossible, SettingMissing
 from dbb.flows.efd_intervals import make_intervals, plan_intervals
 from dbb.flows.efd_replicating import (
     check_compared,
@@ -58,6 +58,8 @@ class PlanIntervals(BaseOperator):
         begin, end = dt.datetime.fromisoformat(self.begin), dt.datetime.fromisoformat(self.end)
         chunks: list[list[str]] = []
         accepted = [self.accept_interval] if self.accept_interval else []
+        if accepted and not context["params"]["accept_reason"]:
+            raise DecisionImpossible.for_refusal(self.accept_interval, "accept_reason is empty")
         for name in accepted:
             parse_interval(name)
         for instrument, ports in open_efd_transform(Settings.load(), context["run_id"]).items():

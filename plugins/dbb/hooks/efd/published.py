@@ -166,7 +166,7 @@ class SqlPublished:
     def days(self, instrument: str, publication_id: int) -> dict[int, tuple[int, int, int]]:
         """Sum up the hashes of every day that there is, as of a publication."""
         found = self.digests(instrument, 0, 99991231, publication_id)
-        return {day: tuple(digest) for day, digest in found.items()}
+        return {day: (each.versions, each.high, each.low) for day, each in found.items()}
 
     def values(
         self, instrument: str, day_obs: int, publication_id: int = NEWEST
