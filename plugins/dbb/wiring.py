@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dbb.flows.canary import Cage
     from dbb.flows.drilling import Scratch
     from dbb.flows.efd import Efd
+    from dbb.flows.efd_intervals import IntervalPorts
     from dbb.flows.expiry_views import ExpiryRows, Place
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from dbb.hooks.consdb.database import SqlConsdb
     from dbb.hooks.drills import SqlDrills
     from dbb.hooks.efd.archive import EfdArchive
+    from dbb.hooks.efd.intervals import SqlIntervals
+    from dbb.hooks.efd.published import SqlPublished
+    from dbb.hooks.efd.values_files import SqlEndpointValues, SqlValuesFiles
     from dbb.hooks.expiry import SqlExpiry
     from dbb.hooks.influx import Influx
     from dbb.hooks.keeping import SqlKeeping
@@ -326,6 +330,73 @@ def open_consdb(settings: Settings, actor: str) -> SqlConsdb:
     from dbb.hooks.consdb.database import SqlConsdb  # noqa: PLC0415 - the database alone
 
     return SqlConsdb(open_ledger(settings, actor), SystemClock())
+
+
+def _bands() -> dict[str, dict[str, str]]:
+    return {
+        name: {each: band for each, band in instrument.physical_filters.items() if band}
+        for name, instrument in load_instruments().items()
+    }
+
+
+def open_efd_transform(settings: Settings, actor: str) -> dict[str, IntervalPorts]:
+    """Open what makes values of telemetry, by instrument; ``actor`` signs what is recorded.
+
+    Raises
+    ------
+    EfdConfigWrong, PolicyUnreadable
+        If a configuration cannot be made, whatever is asked for afterwards.
+    """
+    from dbb.hooks.efd.opening import load_transform, open_intervals  # noqa: PLC0415 - slow
+    from dbb.hooks.efd.topics import load_topics  # noqa: PLC0415 - the EFD alone
+    from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+    instruments = load_instruments()
+    folder = settings.include / "efd"
+    topics = load_topics(folder / "topics.yaml", frozenset(instruments))
+    ledger = open_ledger(settings, actor)
+    store = open_store(settings.resolve(settings.endpoint(settings.raw.archive).store_url))
+    bands = _bands()
+    return {
+        name: open_intervals(
+            *load_transform(name, folder, topics), ledger, store, SystemClock(), bands
+        )
+        for name in settings.raw.instruments
+        if (folder / f"transform_{name.lower()}.yaml").exists()
+    }
+
+
+def open_efd_intervals(settings: Settings, actor: str) -> SqlIntervals:
+    """Open what is known of intervals, without what makes them."""
+    from dbb.hooks.efd.intervals import SqlIntervals  # noqa: PLC0415 - a slow import
+
+    return SqlIntervals(open_ledger(settings, actor), SystemClock())
+
+
+def open_efd_files(settings: Settings, actor: str) -> SqlValuesFiles:
+    """Open the files in which publications of values travel."""
+    from dbb.hooks.efd.values_files import SqlValuesFiles  # noqa: PLC0415 - a slow import
+
+    return SqlValuesFiles(open_ledger(settings, actor))
+
+
+def open_efd_values(
+    settings: Settings, endpoint: str, actor: str
+) -> tuple[SqlEndpointValues, SqlPublished]:
+    """Open an endpoint's database of values, to load and to compare; its tables are made where they miss.
+
+    Raises
+    ------
+    SettingMissing
+        If ``DBB_EFD_VALUES_<ENDPOINT>`` does not say where it is.
+    """
+    from dbb.hooks.efd.published import SqlPublished  # noqa: PLC0415 - a slow import
+    from dbb.hooks.efd.values_files import SqlEndpointValues  # noqa: PLC0415 - a slow import
+
+    url = settings.value(f"DBB_EFD_VALUES_{endpoint.upper()}")
+    ledger = SqlLedger(open_engine(url), SystemClock(), actor)
+    ledger.migrate()
+    return SqlEndpointValues(ledger, _bands()), SqlPublished(ledger, SystemClock())
 
 
 def open_handoff(

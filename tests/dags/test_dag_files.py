@@ -17,7 +17,7 @@ OTHERS = {
     "lfa_replication": "lfa_replication.py",
     "lfa_efd_query": "lfa_backstops.py",
     "lfa_bucket_listing": "lfa_backstops.py",
-    "efd_archive": "efd_archive.py",
+    "efd_etl": "efd_etl.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
     "cache_expiry": "cache_expiry.py",
@@ -315,15 +315,22 @@ def test_biases_come_before_darks_and_darks_before_flats(dags, name):
 
 
 def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
-    dag = dags["efd_archive"]
+    dag = dags["efd_etl"]
     assert (dag["catchup"], dag["timetable"]) == (True, "CronDataIntervalTimetable")
     steps = {"expect_the_hours", "find_late_points", "extract_open_hours", "archive_the_hours"}
+    steps |= {"plan_intervals", "make_and_publish_intervals", "send_publications"}
+    steps |= {"compare_endpoints", *(f"load_at_{name}" for name in RECEIVERS)}
     assert set(dag["tasks"]) == {*steps, "tell_of_failed_steps"}
     assert set(dag["tasks"]["tell_of_failed_steps"]["upstream"]) == steps
     instruments = Settings.load().raw.instruments
     outlets = dag["tasks"]["archive_the_hours"]["outlets"]
     assert outlets == [f"efd/{name}" for name in instruments]
     assert dag["tasks"]["extract_open_hours"]["rule"] == "none_skipped"
+    assert (
+        dag["tasks"]["plan_intervals"]["rule"] == "all_done"
+    )  # an EFD that is down keeps nothing waiting
+    for name in RECEIVERS:
+        assert dag["tasks"][f"load_at_{name}"]["queue"] == Settings.load().endpoint(name).queue
 
 
 def test_each_night_is_held_against_the_rules_and_missed_ones_are_caught_up(dags):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from dbb.hooks.ledger import SqlLedger, open_engine
+from support.conformance_efd_replication import *  # noqa: F403
 from support.conformance_published import *  # noqa: F403
 from support.conformance_published import NIGHT, name_of, run, telemetry
 from support.fake_clock import FixedClock

@@ -23,6 +23,9 @@ EXPOSURE_S, CYCLE_S = 30.0, 35.0
 EVENT_BEFORE_S = 2.0
 """An event of an exposure is sent before it begins: who looks only inside finds none."""
 
+USUAL = {"Pa": (75_000.0, 100.0), "%": (40.0, 5.0), "arcsec": (2.0, 0.3), "deg_C": (8.0, 2.0)}
+"""Level and size of the wave of what has a unit by which possible values are known."""
+
 INDICES = (101, 102, 103)
 SENT_BEFORE_S = 0.002
 
@@ -131,7 +134,7 @@ class EfdNight:
         columns = _private(time_us, np.concatenate(sequence)[order], name)
         if name in INDEXED:
             columns["salIndex"] = np.concatenate(index)[order]
-        columns |= _values(name, time_us - to_ns(self.begin) // 1000, random)
+        columns |= _values(self.known[name], time_us - to_ns(self.begin) // 1000, random)
         return Series(name, time_us * 1000, columns)
 
     def _times(self, topic: Topic, random: np.random.Generator, place: int) -> NDArray[np.int64]:
@@ -168,12 +171,12 @@ def _private(
 
 
 def _values(
-    name: str, since_us: NDArray[np.int64], random: np.random.Generator
+    topic: Topic, since_us: NDArray[np.int64], random: np.random.Generator
 ) -> dict[str, NDArray[np.generic]]:
     """Compute the fields: a slow wave, a slope and noise, of another size for each field."""
     seconds = since_us / 1e6
     found: dict[str, NDArray[np.generic]] = {}
-    for stem, length in FIELDS[name].items():
+    for stem, length in FIELDS[topic.name].items():
         for number in range(length or 1):
             label = f"{stem}{number}" if length else stem
             if stem == "nollZernikeIndices":
@@ -184,6 +187,8 @@ def _values(
                 random.uniform(0.1, 5),
                 random.normal(0, 1e-3),
             )
+            if topic.unit_of(label) in USUAL:
+                level, size = USUAL[topic.unit_of(label)]
             wave = size * np.sin(2 * np.pi * seconds / random.uniform(60, 3600))
             noise = random.normal(0, 0.05, len(seconds))
             found[label] = np.round(level + slope * seconds + wave + noise, 9)

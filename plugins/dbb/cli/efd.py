@@ -1,4 +1,4 @@
-"""``dbb efd``: the gaps of the archive of the Engineering and Facilities Database, and filling them now."""
+"""``dbb efd``: the gaps of the archive of telemetry and of the values made of it, and filling them now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from dbb.cli import efd_values
 from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
@@ -17,11 +18,14 @@ from dbb.flows.efd_sealing import seal_hours
 if TYPE_CHECKING:
     from dbb.flows.efd import Efd
     from dbb.model.efd import EfdFile
+    from dbb.model.efd_interval import Interval
 
-HELP = "Show the gaps of the archive of the EFD; extract hours now."
+HELP = "Show the gaps of the EFD and of the values made of it; extract, transform, compare now."
 ACTIONS = {
-    "status": "List the hours of topics that are open or empty, and why; and what is remarkable.",
-    "extract": "Extract hours, as the DAG efd_archive does, and put them into parcels.",
+    "status": "List hours of topics, and intervals of values, that are not as they ought to be, and why.",
+    "extract": "Extract hours, as the DAG efd_etl does, and put them into parcels.",
+    "transform": "Make and publish the values of intervals, as the DAG efd_etl does.",
+    "compare": "Compare the values at all endpoints by their hashes.",
 }
 REMARKS = dt.timedelta(days=10)
 """How far back remarks are listed where no time is given."""
@@ -31,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     """Add the actions and their options."""
     parsers = add_actions(parser, ACTIONS)
     for name, each in parsers.items():
-        is_needed = name == "extract"
+        if name == "compare":
+            continue
+        is_needed = name in {"extract", "transform"}
         for option, target in (("--from", "begin"), ("--to", "end")):
             each.add_argument(
                 option, dest=target, metavar="TIME", type=_time, required=is_needed,
@@ -40,19 +46,25 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     parsers["extract"].add_argument(
         "--limit-s", type=int, default=3600, metavar="S", help="how long to go on"
     )
+    efd_values.configure(parsers)
     return parsers
 
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
+    if given.action == "transform":
+        return efd_values.transform(context, given)
+    if given.action == "compare":
+        return efd_values.compare(context, given)
     efd = _open(context)
     if given.action == "extract":
         _extract(context, efd, given)
     gaps = find_gaps(efd, given.begin, given.end)
     end = given.end or efd.due_until
     remarkable = efd.cells.remarks(given.begin or end - REMARKS, end)
-    _write(context, gaps, remarkable)
-    return Exit.FINDINGS if gaps else Exit.WELL
+    intervals = efd_values.find_unsettled(context, efd, given.begin, given.end)
+    _write(context, gaps, remarkable, intervals)
+    return Exit.FINDINGS if gaps or intervals else Exit.WELL
 
 
 def _extract(context: Context, efd: Efd, given: argparse.Namespace) -> None:
@@ -79,7 +91,9 @@ def _open(context: Context) -> Efd:
     return open_efd_extraction(context.settings, context.backbone, f"dbb {user_name()}")
 
 
-def _write(context: Context, gaps: list[Gap], remarkable: list[EfdFile]) -> None:
+def _write(
+    context: Context, gaps: list[Gap], remarkable: list[EfdFile], intervals: list[Interval]
+) -> None:
     rows = [
         {
             **dataclasses.asdict(gap),
@@ -98,7 +112,15 @@ def _write(context: Context, gaps: list[Gap], remarkable: list[EfdFile]) -> None
         for file in remarkable
         for code, why in file.notes.items()
     ]
-    context.output.document({"schema": "dbb-efd-status/1", "gaps": rows, "remarks": remarks})
+    unsettled = efd_values.as_rows(intervals)
+    context.output.document(
+        {
+            "schema": "dbb-efd-status/1",
+            "gaps": rows,
+            "remarks": remarks,
+            "intervals": unsettled,
+        }
+    )
     context.output.table(
         ["topic", "from", "to", "hours", "state", "code", "reason"],
         [
@@ -109,5 +131,6 @@ def _write(context: Context, gaps: list[Gap], remarkable: list[EfdFile]) -> None
     context.output.table(
         ["topic", "hour", "code", "remark"], [list(row.values()) for row in remarks], is_main=False
     )
-    if not rows:
+    efd_values.write_table(context, unsettled, is_main=False)
+    if not rows and not unsettled:
         context.output.say("There is no gap.")

@@ -69,7 +69,9 @@
     │   ├── DrainUnfinished         drain-unfinished
     │   ├── ExposuresLate           exposures-late
     │   ├── ProductionOutage        production-outage
-    │   └── CalibrationLate         calibration-late
+    │   ├── CalibrationLate         calibration-late
+    │   ├── EfdValuesDiffer         efd-values-differ
+    │   └── EfdValuesLate           efd-values-late
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs

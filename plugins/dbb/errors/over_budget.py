@@ -291,3 +291,33 @@ class CalibrationLate(OverBudget):
     def for_group(cls, group: str, seconds: float) -> Self:
         """Name the group, and the seconds since its last exposure."""
         return cls(f"{seconds:.0f} s after its last exposure it is not in force.", group)
+
+
+class EfdValuesDiffer(OverBudget):
+    """Report an endpoint whose values of telemetry are not the archive's."""
+
+    code = "efd-values-differ"
+    next_action = (
+        "`dbb efd compare` names the rows. The archive's values are right: see the runbook."
+    )
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, publication_id: int, rows: Sequence[str]) -> Self:
+        """Name the endpoint, the publication, and the first of what differs."""
+        first = "; ".join(rows[:3])
+        told = (
+            f"As of publication {publication_id} {len(rows)} rows are not the archive's: {first}."
+        )
+        return cls(told, endpoint)
+
+
+class EfdValuesLate(OverBudget):
+    """Report an endpoint that does not have in time what was published of telemetry."""
+
+    code = "efd-values-late"
+    next_action = "Look how far the parcels are: `dbb parcel list`; then `load_values_at_…`."
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, behind: int, since: str) -> Self:
+        """Name the endpoint, how many publications it lacks, and since when."""
+        return cls(f"It lacks {behind} publications, the first since {since}.", endpoint)

@@ -11,9 +11,10 @@ import datetime as dt
 import hashlib
 import logging
 from collections.abc import Sequence
+from typing import Protocol
 
 from dbb.digests import digest_stream
-from dbb.errors import Damaged, DigestMismatch
+from dbb.errors import Damaged, DbbError, DigestMismatch
 from dbb.flows.backbone import Backbone
 from dbb.flows.efd import Efd
 from dbb.flows.parcels import arrive
@@ -28,18 +29,42 @@ log = logging.getLogger(__name__)
 FILES_AT_ONCE = 5000
 
 
+class Files(Protocol):
+    """Remember files that are to travel."""
+
+    def loose(self, most: int) -> list[EfdFile]:
+        """Read the files that travel in no parcel that is made."""
+
+    def assign(self, files: Sequence[EfdFile], unit: str) -> None:
+        """Decide in which parcel files travel."""
+
+    def of_unit(self, unit: str) -> list[EfdFile]:
+        """Read the files of a parcel that is not made yet."""
+
+    def seal(self, unit: str) -> None:
+        """Say that a parcel is made of its files."""
+
+    def discard(self, file: EfdFile, why: DbbError) -> None:
+        """Say that a file is damaged before it travelled; it is made again."""
+
+
 def seal_hours(backbone: Backbone, efd: Efd) -> list[str]:
+    """Put the archive's new files into parcels; name these."""
+    return seal_files(backbone, efd.cells)
+
+
+def seal_files(backbone: Backbone, known: Files) -> list[str]:
     """Put the files that are new into parcels; name these. They are registered and published as all are."""
-    loose = efd.cells.loose(FILES_AT_ONCE)
+    loose = known.loose(FILES_AT_ONCE)
     groups: dict[dt.datetime, list[EfdFile]] = {}
     for file in loose:
         if not file.unit:
             groups.setdefault(file.begin, []).append(file)
     for begin, files in sorted(groups.items()):
-        efd.cells.assign(files, _unit_name(begin, files))
+        known.assign(files, _unit_name(begin, files))
     units = {file.unit for file in loose if file.unit}
     units |= {_unit_name(begin, files) for begin, files in groups.items()}
-    sealed = [unit for unit in sorted(units) if _seal(backbone, efd, unit)]
+    sealed = [unit for unit in sorted(units) if _seal(backbone, known, unit)]
     log.info("action=efd-seal parcels=%d", len(sealed))
     return sealed
 
@@ -50,26 +75,26 @@ def _unit_name(begin: dt.datetime, files: Sequence[EfdFile]) -> str:
     return str(ParcelName(Kind.FILE, DayObs.at(begin), f"efd-{begin:%Y%m%dT%H}-{stem}"))
 
 
-def _seal(backbone: Backbone, efd: Efd, unit: str) -> bool:
+def _seal(backbone: Backbone, files: Files, unit: str) -> bool:
     """Make one parcel of those of its files that are well."""
     archive = backbone.policy.archive
     known = backbone.ledger.deliveries([unit]).get((unit, archive))
     if known is None or known.verified_at is None:
-        files = [file for file in efd.cells.of_unit(unit) if _is_well(backbone, efd, file)]
-        if not files:
+        well = [file for file in files.of_unit(unit) if _is_well(backbone, files, file)]
+        if not well:
             return False
-        parcel = _parcel(unit, files)
+        parcel = _parcel(unit, well)
         backbone.ledger.seal_parcel(parcel)
         manifest = f"{Kind.FILE.scope}/{parcel.name.manifest_name}"
         with backbone.archive.create(manifest) as writer:
             writer.write(parcel.data)
         arrive(backbone, unit)
-    efd.cells.seal(unit)
+    files.seal(unit)
     return True
 
 
-def _is_well(backbone: Backbone, efd: Efd, file: EfdFile) -> bool:
-    """Read a file from the disk; have its cell extracted again where it is damaged or gone."""
+def _is_well(backbone: Backbone, files: Files, file: EfdFile) -> bool:
+    """Read a file from the disk; have it made again where it is damaged or gone."""
     stored = f"{Kind.FILE.scope}/{file.name}"
     try:
         with backbone.archive.open(stored, cold=True) as stream:
@@ -78,7 +103,7 @@ def _is_well(backbone: Backbone, efd: Efd, file: EfdFile) -> bool:
             url = backbone.archive.url_of(stored)
             raise DigestMismatch.for_copy(url, file.digest.sha256, found.sha256)
     except Damaged as error:
-        efd.cells.discard(file, error)
+        files.discard(file, error)
         log.warning("action=efd-discard name=%s code=%s", file.name, error.code)
         return False
     return True

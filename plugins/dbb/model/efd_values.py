@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from dbb.model.day_obs import TAI_MINUS_UTC
+from dbb.model.day_obs import TAI_MINUS_UTC, DayObs
 
 WIDE = ""
 """The property under which the values lie that have a column of their own."""
@@ -112,3 +112,46 @@ class Publication:
     publication_id: int
     rows: int
     exposures: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesFile:
+    """Name the file in which a publication travels."""
+
+    publication_id: int
+    version: int
+    name: str
+
+    @classmethod
+    def of(
+        cls, publication_id: int, instrument: str, begin: dt.datetime, version: int
+    ) -> ValuesFile:
+        """Name it: a version never has the name of another."""
+        leaf = f"{instrument}-{publication_id:09d}.v{version}.parquet"
+        return cls(publication_id, version, f"{DayObs.at(begin)}/efd-values/{leaf}")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Say how an endpoint's values stand beside the archive's, as of the last publication that it has.
+
+    Parameters
+    ----------
+    endpoint, publication_id
+        Which endpoint, and which publication.
+    behind
+        How many publications it does not have yet.
+    late_since
+        When the first of these was made, where that is too long ago.
+    compared
+        How many days of instruments were compared.
+    differ
+        The rows that differ, ``LSSTCam 20261121 EXPOSURE PROPERTY``.
+    """
+
+    endpoint: str
+    publication_id: int
+    behind: int
+    late_since: dt.datetime | None
+    compared: int
+    differ: tuple[str, ...]

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from dbb.cli import efd
+from dbb.cli import efd, efd_values
 from dbb.cli.context import Context
 from dbb.cli.main import main
+from dbb.hooks.efd.intervals import SqlIntervals
 from dbb.model.efd import to_ns
 from support.efd_world import BEGIN, EVENT, HOUR, MOUNT, make_efd
 from support.fake_efd import MemorySource
@@ -34,6 +35,8 @@ def source():
 @pytest.fixture
 def dbb(world, source, capsys, monkeypatch):
     monkeypatch.setattr(efd, "_open", lambda _: make_efd(world, source))
+    known = SqlIntervals(world.ledger, world.clock)
+    monkeypatch.setattr(efd_values, "_open_intervals", lambda _: known)
 
     def run(*arguments):
         def make_context(settings, output):
@@ -47,7 +50,8 @@ def dbb(world, source, capsys, monkeypatch):
 
 
 def test_nothing_that_was_ever_expected_is_no_gap(dbb):
-    assert dbb("status") == (0, {"schema": "dbb-efd-status/1", "gaps": [], "remarks": []}, "")
+    told = {"schema": "dbb-efd-status/1", "gaps": [], "remarks": [], "intervals": []}
+    assert dbb("status") == (0, told, "")
 
 
 def test_hours_that_nobody_extracted_are_gaps(dbb):

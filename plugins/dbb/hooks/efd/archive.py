@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -15,6 +15,8 @@ from dbb.hooks.efd.source import TIME
 from dbb.model.efd import EfdFile, hour_of, to_ns
 from dbb.model.kind import Kind
 from dbb.ports import Store
+
+UNIT = b"unit"
 
 
 class Current(Protocol):
@@ -56,7 +58,8 @@ class EfdArchive:
         Returns
         -------
         pyarrow.Table
-            ``time`` (nanoseconds, UTC), and the columns in the order asked for.
+            ``time`` (nanoseconds, UTC), and the columns in the order asked for; with the metadata ``unit``
+            where it is known. Where it changed within the span, it names both.
 
         Raises
         ------
@@ -68,8 +71,9 @@ class EfdArchive:
         wanted = [name for name in dict.fromkeys(columns) if name != "time"]
         lower, upper = pa.scalar(to_ns(begin), TIME.type), pa.scalar(to_ns(end), TIME.type)
         tables = [pa.table({"time": pa.array([], TIME.type)})]
+        units: dict[str, set[str]] = {}
         for file in self._cells.current(topic, hour_of(begin), end):
-            table = self._read(file, wanted)
+            table = self._read(file, wanted, units)
             time = table.column("time")
             inside = pc.and_(pc.greater_equal(time, lower), pc.less(time, upper))
             tables.append(table.filter(inside))
@@ -80,12 +84,21 @@ class EfdArchive:
         for name in wanted:
             if name not in whole.column_names:
                 whole = whole.append_column(name, pa.nulls(whole.num_rows, pa.float64()))
-        return whole.select(["time", *wanted])
+        whole = whole.select(["time", *wanted])
+        return whole.cast(pa.schema([_with_unit(each, units) for each in whole.schema]))
 
-    def _read(self, file: EfdFile, wanted: Sequence[str]) -> pa.Table:
+    def _read(self, file: EfdFile, wanted: Sequence[str], units: dict[str, set[str]]) -> pa.Table:
         with self._store.open(f"{Kind.FILE.scope}/{file.name}") as stream:
             parquet = pq.ParquetFile(stream)
             there = set(parquet.schema_arrow.names)
             table = parquet.read(["time", *(name for name in wanted if name in there)])
+        for each in table.schema:
+            if each.metadata and UNIT in each.metadata:
+                units.setdefault(each.name, set()).add(each.metadata[UNIT].decode())
         plain = [each.remove_metadata() for each in table.schema]
         return table.cast(pa.schema(plain))
+
+
+def _with_unit(column: pa.Field, units: Mapping[str, set[str]]) -> pa.Field:
+    told = ", ".join(sorted(units.get(column.name, ())))
+    return column.with_metadata({UNIT: told.encode()}) if told else column

@@ -27,6 +27,10 @@ WIDE_TABLES = (EXPOSURE, VISIT)
 ARRAY_TABLES = ("exposure_efd_unpivoted", "visit1_efd_unpivoted")
 PACKED_LENGTH = 100
 """Samples in a packed message: one second at 100 Hz."""
+PACKED_MARGIN = dt.timedelta(seconds=10)
+"""What is read around packed messages, so that each has its neighbours."""
+END_INCLUDED = dt.timedelta(microseconds=1)
+"""A sample at the end of an exposure belongs to it."""
 
 Function = Literal[
     "mean", "stddev", "min", "max", "median", "sum", "count", "rms", "first", "last",
@@ -206,6 +210,16 @@ class TransformConfig:
     def topics(self) -> list[str]:
         """Name the topics that it needs, sorted."""
         return sorted({column.topic for column in self.columns})
+
+    def reach(self) -> dict[str, tuple[dt.timedelta, dt.timedelta]]:
+        """Say by topic how long before the begin of an exposure its samples are read, and after its end."""
+        found: dict[str, tuple[dt.timedelta, dt.timedelta]] = {}
+        for column in self.columns:
+            margin = PACKED_MARGIN if column.packed_series else dt.timedelta(0)
+            before, after = found.get(column.topic, (dt.timedelta(0), END_INCLUDED))
+            before = max(before, column.look_back + margin)
+            found[column.topic] = before, max(after, margin + END_INCLUDED)
+        return found
 
     def wrong(self, column: Column, reason: str) -> EfdConfigWrong:
         """Make the error of one column, with its line."""

@@ -28,8 +28,6 @@ AT_ONCE = dt.timedelta(hours=1)
 """How much time the exposures may span whose samples are in memory together."""
 CELLS = 8_000_000
 """How many values may be gathered at once; windows with a look-back overlap."""
-PACKED_MARGIN = dt.timedelta(seconds=10)
-"""What is read around packed messages, so that each has its neighbours."""
 LATEST = frozenset({"last", "most_recent_value"})
 
 
@@ -73,6 +71,7 @@ class Engine:
     def __init__(self, config: TransformConfig, samples: Samples) -> None:
         self.config = config
         self._samples = samples
+        self._reach = config.reach()
         self._by_topic: dict[str, list[Column]] = defaultdict(list)
         for column in config.columns:
             self._by_topic[column.topic].append(column)
@@ -104,10 +103,9 @@ class Engine:
         values: Values,
         made: Transformed,
     ) -> Whole:
-        packed = any(column.packed_series for column in columns)
-        margin = PACKED_MARGIN if packed else dt.timedelta(0)
-        begin = min(each.begin for each in some) - max(each.look_back for each in columns) - margin
-        end = max(each.end for each in some) + margin + dt.timedelta(microseconds=1)
+        before, after = self._reach[topic]
+        begin = min(each.begin for each in some) - before
+        end = max(each.end for each in some) + after
         table = self._samples.samples(topic, _names(columns), begin, end)
         for each in table.schema:
             if each.metadata and b"unit" in each.metadata:

@@ -7,6 +7,8 @@ there is something to judge.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ NUMBERS_SUITE = INCLUDE / "expectations" / "efd_numbers.yaml"
 UNITS_SUITE = INCLUDE / "expectations" / "efd_units.yaml"
 
 NEVER_NEGATIVE = frozenset({"stddev", "rms", "rms_from_polynomial_fit", "count"})
+KEYS = frozenset({"units", "topics", "misprints"})
 SAMPLES_SHARE = 0.5
 """How much of what a topic's rate promises an exposure must have."""
 
@@ -39,10 +42,16 @@ class Limits:
         By unit, the lowest and the highest value that can be.
     topics
         By topic, how many samples come in a second, and what it does when they do not.
+    misprints
+        By column whose unit the published schema misprints, the unit that it has.
+    sha256
+        Of the file's bytes: with other limits, what was refused is judged anew.
     """
 
     units: Mapping[str, tuple[float, float]]
     topics: Mapping[str, tuple[float, Severity]]
+    misprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sha256: str = ""
 
 
 def load_gate(instrument: str, folder: Path = FOLDER) -> Limits:
@@ -55,8 +64,13 @@ def load_gate(instrument: str, folder: Path = FOLDER) -> Limits:
     """
     path = folder / f"gate_{instrument.lower()}.yaml"
     document = read_document(path)
-    if set(document) != {"units", "topics"} or not all(map(_is_mapping, document.values())):
-        raise PolicyUnreadable.for_file(path.name, "it has units and topics, and both are mappings")
+    misprints = document.setdefault("misprints", {})
+    if set(document) != KEYS or not all(map(_is_mapping, document.values())):
+        raise PolicyUnreadable.for_file(
+            path.name, f"it has {', '.join(sorted(KEYS))}, all mappings"
+        )
+    if not all(isinstance(each, str) for pair in misprints.items() for each in pair):
+        raise PolicyUnreadable.for_file(path.name, "misprints are units by column")
     units, topics = {}, {}
     for unit, pair in document["units"].items():
         if not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))):
@@ -71,7 +85,7 @@ def load_gate(instrument: str, folder: Path = FOLDER) -> Limits:
                 path.name, f"{topic} has per_s, and otherwise block|warn"
             )
         topics[str(topic)] = (float(given["per_s"]), Severity(given["otherwise"]))
-    return Limits(units, topics)
+    return Limits(units, topics, misprints, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 class Gate:
@@ -138,7 +152,10 @@ class Gate:
             return 0.0, math.inf
         if column.function in {"sum", "logical_and", "logical_or"}:
             return None
-        return self._limits.units.get(column.ivoa.unit)
+        return self._limits.units.get(self._unit_of(column))
+
+    def _unit_of(self, column: Column) -> str:
+        return self._limits.misprints.get(column.name, column.ivoa.unit)
 
     def _samples(
         self,
@@ -167,11 +184,11 @@ class Gate:
             for field in column.fields:
                 told = made.units.get((column.topic, field))
                 is_value = column.function not in {"count", "logical_and", "logical_or"}
-                if told is not None and column.ivoa.unit and is_value:
+                if told is not None and self._unit_of(column) and is_value:
                     yield {
                         "unit": f"{column.name} of {field}",
                         "unit_of_samples": told,
-                        "unit_of_column": column.ivoa.unit,
+                        "unit_of_column": self._unit_of(column),
                     }
 
 

@@ -71,8 +71,8 @@ class SqlPublished:
         rows = self._ledger.rows(
             "efd/exposures",
             instrument=instrument,
-            begin_tai=_tai(begin),
-            end_tai=_tai(end),
+            begin_tai=to_tai(begin),
+            end_tai=to_tai(end),
         )
         return [
             ExposureWindow.of_tai(
@@ -143,7 +143,7 @@ class SqlPublished:
                     "config_version": config.version,
                     "exposures": exposures,
                     "versions": len(changed),
-                    "digest": _digest(changed),
+                    "digest": digest_of(changed),
                     "reason": reason,
                     "actor": self._ledger.actor,
                 },
@@ -157,6 +157,16 @@ class SqlPublished:
     def last(self) -> int:
         """Give the number of the last publication."""
         return int(self._ledger.rows("efd/last_publication")[0].last)
+
+    def publications_after(self, publication_id: int) -> list[tuple[int, dt.datetime]]:
+        """List number and time of the publications after one."""
+        rows = self._ledger.rows("efd/publications_after", publication_id=publication_id)
+        return [(row.publication_id, to_time(row.at)) for row in rows]
+
+    def days(self, instrument: str, publication_id: int) -> dict[int, tuple[int, int, int]]:
+        """Sum up the hashes of every day that there is, as of a publication."""
+        found = self.digests(instrument, 0, 99991231, publication_id)
+        return {day: (each.versions, each.high, each.low) for day, each in found.items()}
 
     def values(
         self, instrument: str, day_obs: int, publication_id: int = NEWEST
@@ -249,7 +259,8 @@ class SqlPublished:
         ]
 
 
-def _tai(time: dt.datetime) -> str:
+def to_tai(time: dt.datetime) -> str:
+    """Give a time as the ledger has those of exposures: TAI, as text."""
     return (
         (time.astimezone(dt.UTC) + TAI_MINUS_UTC)
         .replace(tzinfo=None)
@@ -327,5 +338,6 @@ def _version(
     }
 
 
-def _digest(rows: Sequence[EfdRow]) -> str:
+def digest_of(rows: Sequence[EfdRow]) -> str:
+    """Give the identity of a publication's rows, whatever their order."""
     return hashlib.sha256("\n".join(sorted(row.sha256 for row in rows)).encode()).hexdigest()

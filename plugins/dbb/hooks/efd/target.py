@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -69,6 +69,19 @@ def check_target(config: TransformConfig) -> None:
             )
             if reason:
                 raise config.wrong(column, f"{table}: {reason}")
+
+
+def check_topics(config: TransformConfig, archived: Collection[str]) -> None:
+    """Hold a configuration against the topics that are archived: of others there are never samples.
+
+    Raises
+    ------
+    EfdConfigWrong
+        Naming file, line and column.
+    """
+    for column in config.columns:
+        if column.topic not in archived:
+            raise config.wrong(column, f"the topic {column.topic} is not archived (topics.yaml)")
 
 
 def _array_fault(column: Column) -> str:

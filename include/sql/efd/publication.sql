@@ -1,0 +1,2 @@
+-- Read a publication. Parameters: publication_id. Index: primary key.
+select * from efd_publication where publication_id = :publication_id
