@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -96,7 +95,7 @@ def cut(path: Path, rows: int) -> None:
     took, wall = time.process_time() - begun, time.monotonic() - begun_wall
     assert sum(file.rows for file in files if not file.is_overlap) == rows
     megabytes = sum(file.size_bytes for file in files) / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak = peak_mib()
     print(
         f"{rows:>10,} rows (+{staged.overlap:,} copies) to {len(files)} files, {megabytes:,.0f} MB:"
         f" {half - begun:.1f} + {took - half + begun:.1f} CPU-s, {wall:.1f} s;"
@@ -104,16 +103,22 @@ def cut(path: Path, rows: int) -> None:
     )
 
 
+def peak_mib() -> int:
+    """Give the most memory that this process had; the kernel's other account begins with its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
 def stage(path: str) -> None:
     """Cut one input."""
     stage_input(PLAN, TABLE, Path(path), Path(path).stem.ljust(64, "0"), staging_of(path), BUCKETS)
 
 
-def reduce(which: tuple[str, int]) -> int:
-    """Write the chunk files of a bucket; give their rows, copies left out."""
+def reduce(which: tuple[str, int]) -> tuple[int, int]:
+    """Write the chunk files of a bucket; give their rows, copies left out, and the peak memory."""
     path, bucket = which
     files = reduce_bucket(TABLE, bucket, staging_of(path))
-    return sum(file.rows for file in files if not file.is_overlap)
+    return sum(file.rows for file in files if not file.is_overlap), peak_mib()
 
 
 def staging_of(path: str) -> Path:
@@ -131,8 +136,8 @@ def cut_by_many(paths: list[str], rows: int) -> None:
         pool.join()
     wall, now = time.monotonic() - begun_wall, os.times()
     took = now.children_user + now.children_system - begun.children_user - begun.children_system
-    assert sum(found) == rows
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    assert sum(each for each, _ in found) == rows
+    peak = max(peak for _, peak in found)
     print(
         f"{rows:>10,} rows by {len(paths)} processes, their start included: {took:.1f} CPU-s in"
         f" {wall:.1f} s, {took / wall:.1f} cores; {rows / took / 1e3:,.0f} k rows/CPU-s, peak {peak} MiB each"

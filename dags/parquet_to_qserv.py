@@ -69,9 +69,8 @@ with DAG(
     buckets = qserv.ListBuckets(task_id="list_buckets", trigger_rule="none_failed")
     write = qserv.WriteChunkFiles.partial(task_id="write_chunk_files").expand(part=buckets.output)
     register = qserv.RegisterCatalog(task_id="register_catalog")
-    long: dict[str, Any] = {
-        "execution_timeout": dt.timedelta(days=1)
-    }  # Qserv may be at it for hours
+    # Qserv may be at it for hours.
+    long: dict[str, Any] = {"execution_timeout": dt.timedelta(days=1)}
     load = qserv.LoadBatch.partial(task_id="load_batch", **long).expand(part=register.output)
     reconcile = qserv.ReconcileRows(task_id="reconcile_rows", **long)
     publish = qserv.PublishCatalog(task_id="publish_catalog", **long)

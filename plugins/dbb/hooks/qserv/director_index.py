@@ -118,6 +118,8 @@ class IndexWriter:
                 params={"unsorted": str(self._unsorted)},
             )
             for batch in rows.to_arrow_reader(GROUP_ROWS):
+                if not batch.num_rows:
+                    continue
                 writer.write_batch(batch.cast(_SCHEMA))
                 ends += [batch["key"][0].as_py(), batch["key"][-1].as_py()]
         self._unsorted.unlink()

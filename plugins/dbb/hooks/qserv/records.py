@@ -265,7 +265,8 @@ class SqlQserv:
 
     def ask_publication(self, name: str) -> None:
         """Record that a publication is about to be asked for."""
-        self._do("ask_publication", handoff=name)
+        since = self._clock.now() - LONGEST_PUBLICATION
+        self._do("ask_publication", handoff=name, since_at=since)
 
     def answer_publication(self, name: str) -> None:
         """Record that Qserv answered."""
