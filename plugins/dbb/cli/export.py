@@ -74,6 +74,12 @@ def _configure_make(make: argparse.ArgumentParser) -> None:
     make.add_argument("--title", default="", help="what it is")
     make.add_argument("--licence", default="", help="an SPDX name or URL")
     make.add_argument("--ends-on", default="", metavar="DATE", help="when nobody needs it any more")
+    make.add_argument(
+        "--since", default="", metavar="TIME", help="only what is served since then (ISO 8601, UTC)"
+    )
+    make.add_argument(
+        "--since-export", default="", metavar="NAME", help="only what this earlier export has not"
+    )
     make.add_argument("--leave-out", action="store_true", help="list what is not available, go on")
     make.add_argument("--unsigned", action="store_true", help="make it without a signature")
     make.add_argument("--plan", action="store_true", help="pin and count; copy nothing")
@@ -118,6 +124,8 @@ def _order(context: Context, given: argparse.Namespace) -> ExportOrder:
             "title": given.title,
             "licence": given.licence,
             "ends_on": given.ends_on,
+            "since": given.since,
+            "since_export": given.since_export,
         }
     )
 
