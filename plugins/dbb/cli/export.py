@@ -12,7 +12,7 @@ from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
 from dbb.errors import BadDocument
-from dbb.flows.export_bag import write_tar
+from dbb.flows.export_bag import send_tar, write_tar
 from dbb.flows.export_ports import ExportPorts
 from dbb.flows.export_repairing import repair_export
 from dbb.flows.exporting import make_export, plan_export
@@ -86,7 +86,9 @@ def _configure_make(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--limit-bytes", type=int, default=0, metavar="BYTES", help="refuse larger ones"
     )
-    make.add_argument("--tar", metavar="FILE", help="write it as one tar too; - for stdout")
+    make.add_argument(
+        "--tar", metavar="FILE", help="write it as one tar too; s3://… or - for stdout"
+    )
 
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
@@ -179,6 +181,12 @@ def _make(context: Context, given: argparse.Namespace) -> Exit:
 def _write_tar(bag: Path, target: str) -> None:
     if target == "-":
         write_tar(PosixStore(bag), bag.name, sys.stdout.buffer)
+        return
+    if target.startswith("s3://"):
+        from dbb.hooks.stores import open_store  # noqa: PLC0415 - it imports boto3
+
+        folder, _, name = target.rpartition("/")
+        send_tar(PosixStore(bag), bag.name, open_store(folder), name)
         return
     part = Path(f"{target}.part")
     with part.open("wb") as stream:
