@@ -11,7 +11,10 @@ fewer datasets, and multiplied. Each figure is of a process of its own, begun wh
 
     python benchmarks/reconcile.py [--exposures 3250] [--postgres URL] [--uuids 1000000]
                                    [--peer EXPOSURES] [--sandbox DIR --datasets 500]
+    python benchmarks/reconcile.py --files 100000
 
+``--files`` measures two scans, an hour apart, of so many stored files of several nights at the four endpoints; an
+exposure has 20 datasets in a registry then. What was planted must be suspected by the first scan, confirmed by the second.
 With ``--postgres`` the registries are schemas of that database (it needs the extension btree_gist). ``--peer`` reads some exposures through Butler's own query interface too.
 """
 
@@ -72,7 +75,9 @@ from sandbox.envfile import read_env
 from support.fake_clock import FixedClock
 from support.raw_bundles import BundleMaker, make_facts, make_instrument
 
-NIGHT = DayObs(20261121)
+NIGHTS = list(DayObs.range(DayObs(20261121), DayObs(20270120)))
+NIGHT = NIGHTS[0]
+PER_NIGHT = 3250
 RSES = {"summit": "", "usdf": "USDF", "frdf": "FRDF", "ukdf": "UKDF", "chile": "CHILE"}
 PLACES = [name for name, rse in RSES.items() if rse]
 POLICIES = PolicyBook(
@@ -121,27 +126,28 @@ def _places(unit: Unit | int) -> list[str]:
 
 
 def _unit(number: int) -> Unit:
-    return Unit("LSSTCam", ObsId("MC", "O", NIGHT, number))
+    night, before = divmod(number - 1, PER_NIGHT)
+    return Unit("LSSTCam", ObsId("MC", "O", NIGHTS[night], before + 1))
 
 
-def _ids(number: int) -> list[bytes]:
-    return [hashlib.md5(b"%d/%d" % (number, d)).digest() for d in range(DETECTORS)]  # noqa: S324
+def _ids(number: int, datasets: int = DETECTORS) -> list[bytes]:
+    return [hashlib.md5(b"%d/%d" % (number, d)).digest() for d in range(datasets)]  # noqa: S324
 
 
 # -- making the night ------------------------------------------------------------------------------
 
 
-def make_night(folder: Path, exposures: int) -> None:
+def make_night(folder: Path, exposures: int, datasets: int = DETECTORS) -> None:
     """Fill stores and ledger, as a night leaves them that was published wherever it is wanted."""
     clock = FixedClock()
     ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
     ledger.migrate()
     units = [_unit(number) for number in range(1, exposures + 1)]
     fingerprints = {}
-    for unit in units:
+    for exposure, unit in enumerate(units, 1):
         bundle = f"bundle of {unit}".encode()
-        is_planted = unit.obs_id.seq_num <= 2 * PLANTED
-        ids = _ids(unit.obs_id.seq_num)
+        is_planted = exposure <= 2 * PLANTED
+        ids = _ids(exposure, datasets)
         entries = [
             Entry(
                 SafeName(f"{number:03d}.fits"), digest_bytes(b""), {"id": str(uuid.UUID(bytes=key))}
@@ -174,12 +180,14 @@ def make_night(folder: Path, exposures: int) -> None:
 
 def _row(unit: Unit, now: dt.datetime) -> UnitRow:
     return UnitRow(
-        unit=str(unit), kind="raw", instrument=unit.instrument, day_obs=NIGHT.value,
+        unit=str(unit), kind="raw", instrument=unit.instrument, day_obs=unit.obs_id.day_obs.value,
         obs_id=str(unit.obs_id), part=1, expected=205, arrived=205, missing=(), changed_at=now,
     )  # fmt: skip
 
 
-def make_registry(folder: Path, place: str, exposures: int, postgres: str, mark: str) -> None:
+def make_registry(
+    folder: Path, place: str, exposures: int, postgres: str, mark: str, datasets: int = DETECTORS
+) -> None:
     """Make a repository by Butler, and fill it by SQL with what an ingest leaves there."""
     camera = make_instrument(DETECTORS)
     root = folder / "butler" / place
@@ -192,14 +200,16 @@ def make_registry(folder: Path, place: str, exposures: int, postgres: str, mark:
     repository = ButlerRepository(str(root))
     assert not repository.ingest([bundle])
     repository.withdraw([bundle.manifest])
-    rows = _datasets(folder, place, exposures)
+    rows = _datasets(folder, place, exposures, datasets)
     if url is None:
         _fill_sqlite(root / "gen3.sqlite3", rows)
     else:
         _fill_postgres(postgres, f"{mark}_{place}", rows)
 
 
-def _datasets(folder: Path, place: str, exposures: int) -> Iterator[tuple[str, int, int, str]]:
+def _datasets(
+    folder: Path, place: str, exposures: int, datasets: int
+) -> Iterator[tuple[str, int, int, str]]:
     """List identifier, exposure, detector and path."""
     store = PosixStore(folder / place)
     for number in range(1, exposures + 1):
@@ -207,7 +217,7 @@ def _datasets(folder: Path, place: str, exposures: int) -> Iterator[tuple[str, i
         if place in _places(unit):
             url = store.url_of(f"raw/{unit.bundle_name}")
             lacking = place == "frdf" and number <= PLANTED
-            for detector, key in enumerate(_ids(number)[1 if lacking else 0 :]):
+            for detector, key in enumerate(_ids(number, datasets)[1 if lacking else 0 :]):
                 path = f"{url}#zip-path={unit.obs_id}_{detector:03d}.fits"
                 yield key.hex(), unit.obs_id.exposure_id, detector, path
 
@@ -353,6 +363,29 @@ def compare(folder: Path, exposures: int, places: list[str]) -> dict[str, Any]:
     return _measured(work)
 
 
+def scan_twice(folder: Path, exposures: int) -> dict[str, Any]:
+    """Scan every night at every endpoint twice: what was planted is confirmed then, and nothing else."""
+    sources = open_sources(folder, exposures)
+    clock: Any = sources.backbone.clock
+    nights = NIGHTS[: -(-exposures // PER_NIGHT)]
+    clock.advance(24 * 3600 * len(nights))
+    wanted = sorted(["butler-lacks"] * PLANTED + ["file-gone"] * PLANTED)
+
+    def scan(state: str) -> None:
+        for night in nights:
+            reconcile_night(sources, night, PLACES)
+        found = sources.findings.find()
+        assert sorted(str(each.sighting.discrepancy) for each in found) == wanted, found[:20]
+        assert {(each.sighting.endpoint, str(each.state)) for each in found} == {("frdf", state)}
+
+    def work() -> None:
+        scan("suspected")
+        clock.advance(3600)
+        scan("confirmed")
+
+    return _measured(work)
+
+
 def list_one(folder: Path, place: str) -> dict[str, Any]:
     """Sum up one registry."""
     listing = ButlerListing(str(folder / "butler" / place), lambda each: f"{each}/raw/all")
@@ -490,6 +523,20 @@ def measure_night(folder: Path, given: argparse.Namespace, mark: str) -> list[di
     return rows
 
 
+def measure_files(folder: Path, files: int, datasets: int = 20) -> dict[str, Any]:
+    """Make several nights with so many stored files, and scan them twice."""
+    exposures = round(
+        files / 6.5
+    )  # two files at three endpoints, and at the fourth for every fourth
+    make_night(folder, exposures, datasets)
+    for place in PLACES:
+        make_registry(folder, place, exposures, "", "", datasets)
+        print(f"made {place}", file=sys.stderr)
+    stored = sum(path.is_file() for place in PLACES for path in (folder / place).rglob("*"))
+    what = f"{stored:,} files of {exposures:,} exposures at 4 endpoints, scanned twice"
+    return {"what": what, **in_child(scan_twice, folder, exposures)}
+
+
 def main() -> None:
     """Print a table, then the same as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -499,7 +546,10 @@ def main() -> None:
     parser.add_argument("--peer", type=int, default=0, metavar="EXPOSURES")
     parser.add_argument("--sandbox", type=Path, metavar="DIR")
     parser.add_argument("--datasets", type=int, default=500, metavar="EXPOSURES")
+    parser.add_argument("--files", type=int, default=0, metavar="NUMBER")
     given = parser.parse_args()
+    if given.files:
+        given.exposures = given.uuids = 0
     rows: list[dict[str, Any]] = []
     mark = f"benchmark_{uuid.uuid4().hex[:8]}"
     if given.exposures:
@@ -509,6 +559,9 @@ def main() -> None:
             finally:
                 if given.postgres:
                     drop_schemas(given.postgres, mark)
+    if given.files:
+        with tempfile.TemporaryDirectory() as name:
+            rows.append(measure_files(Path(name), given.files))
     if given.uuids:
         what = f"{given.uuids:,} identifiers on each side"
         rows.append({"what": what, **in_child(diff_million, given.uuids)})

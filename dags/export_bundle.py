@@ -8,7 +8,7 @@ and not available is refused by name, or listed in the bag (`leave_out`). `dbb e
 
 ### Parameters
 `name`, `owner`, `collections`, `dataset_types`, and where you like `where` with `bind`, `endpoint`, `find_first`, `title`,
-`licence`, `ends_on`, `leave_out`.
+`licence`, `ends_on`, `leave_out`; `since` or `since_export` for only what is new.
 
 ### When it asks
 An export of more than `DBB_EXPORT_APPROVAL_BYTES` (a terabyte) waits in *Required Actions* with its size. Nothing was copied yet.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox import sites
 from sandbox.allotted import Allotted
+from sandbox.export_key import export_key, export_root
 from sandbox.layout import Layout
 from sandbox.qserv_services import QservContract
 from sandbox.s3_sites import buckets
@@ -23,6 +24,8 @@ def client_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
         "DBB_AIRFLOW_URL": f"http://127.0.0.1:{allotted.port('airflow_api')}",
         "DBB_AIRFLOW_USER": AIRFLOW_USER,
         "DBB_COPY_SERVICE_URL": f"http://127.0.0.1:{allotted.port('copy')}",
+        "DBB_EXPORT_KEY": str(export_key(layout)),
+        "DBB_EXPORT_ROOT": str(export_root(layout)),
         "DBB_LEDGER_URL": url("dbb", dbb, postgres, "dbb"),
         "DBB_POSTGRES_URL": url("postgres", allotted.secret("postgres"), postgres, "postgres"),
         "DBB_RUCIO_ACCOUNT": SERVICE_ACCOUNT,

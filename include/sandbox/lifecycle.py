@@ -14,6 +14,7 @@ from sandbox.allotted import Allotted
 from sandbox.client_env import client_env
 from sandbox.envfile import write_env
 from sandbox.errors import SandboxError
+from sandbox.export_key import make_export_key
 from sandbox.layout import Layout
 from sandbox.registry import BESIDE, all_services, choose
 from sandbox.service import Service
@@ -54,6 +55,7 @@ class Sandbox:
                 self.allotted.port(port)
         write_env(self.layout.env_file, client_env(self.layout, self.allotted))
         (self.layout.state / "butler").mkdir(exist_ok=True)
+        make_export_key(self.layout)
 
         started: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(max_workers=len(self.services)) as pool:

@@ -263,7 +263,7 @@ class RuleStatus:
 
 @dataclass(frozen=True, slots=True)
 class RuleWish:
-    """Say which rule is wanted: the RSE, what for, from where, and for how long.
+    """Say which rule is wanted, for ever: the RSE, what for, and from where.
 
     Parameters
     ----------
@@ -273,14 +273,11 @@ class RuleWish:
         Rucio's activity.
     source_rse
         The only RSE to copy from; empty for any.
-    lifetime_s
-        How long the rule stands; 0 for ever.
     """
 
     rse: str
     activity: str
     source_rse: str = ""
-    lifetime_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -454,12 +454,14 @@ def open_exports(settings: Settings, actor: str, *, is_signed: bool = True) -> E
 
         return ButlerExport(settings.resolve(settings.endpoint(endpoint).butler))
 
+    ledger, objects = open_ledger(settings, actor), open_objects(settings)
     return ExportPorts(
         selection=selection,
         open_folder=PosixStore,
         open_work=ExportWork,
-        rows=SqlExports(open_ledger(settings, actor), SystemClock()),
+        rows=SqlExports(ledger, SystemClock()),
         signer=SshSigner(Path(settings.value("DBB_EXPORT_KEY"))) if is_signed else None,
+        units_of_objects=lambda keys: {each.key: each.unit for each in objects.by_key(keys)},
     )
 
 

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from dbb.flows.calibration_budget import read_budget
 from dbb.flows.calibration_force import apply_rollback, compare, plan_rollback
 from dbb.model.calibration import Step
 from support.calibration_world import CalibrationWorld
+from support.own_database import own_database
 
 pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture
 def world(sandbox, tmp_path):
-    admin = make_url(sandbox.env["DBB_POSTGRES_URL"])
-    name = f"calibration_{uuid.uuid4().hex[:12]}"
-    engine = create_engine(admin, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    url = admin.set(database=name).render_as_string(hide_password=False)
-    yield CalibrationWorld(tmp_path, url)
-    with engine.connect() as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    engine.dispose()
+    with own_database(sandbox) as database:
+        yield CalibrationWorld(tmp_path, database.render_as_string(hide_password=False))
 
 
 def test_a_group_goes_into_force_is_made_again_and_is_taken_back(world):

@@ -12,19 +12,11 @@ from dbb.hooks.drills import SqlDrills
 from dbb.model.drill import DrillKind
 from dbb.settings import Settings
 from dbb.wiring import open_backbone, open_ledger
-from sandbox.prepare import prepare
+from support.night_parts import *  # noqa: F403
 from support.real_night import finished_night, store_folder
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 EXPOSURES = 3
-
-
-@pytest.fixture(scope="module")
-def environment(sandbox, tmp_path_factory):
-    summit = tmp_path_factory.mktemp("summit")
-    env = {**sandbox.env, "DBB_STORE_SUMMIT": summit.as_uri()}
-    prepare(Settings.load(environment=env))
-    return env | {"summit": str(summit)}
 
 
 @pytest.fixture(scope="module")

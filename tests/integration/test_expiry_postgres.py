@@ -8,7 +8,7 @@ import time
 import uuid
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 
 from dbb.flows.expiry_views import Wish
 from dbb.hooks import expiry
@@ -18,6 +18,7 @@ from dbb.model.delivery import State
 from dbb.model.kind import Kind
 from dbb.model.policy import PolicyBook
 from support.expiry_histories import POLICIES, PRODUCTS, publish_parcel
+from support.own_database import own_database
 from support.world import World
 
 pytestmark = pytest.mark.sandbox
@@ -25,20 +26,13 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture
 def world(sandbox):
-    admin = make_url(sandbox.env["DBB_POSTGRES_URL"])
-    name = f"expiry_{uuid.uuid4().hex[:12]}"
-    engine = create_engine(admin, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    url = admin.set(database=name).render_as_string(hide_password=False)
-    made = World(ledger_url=url, policies=POLICIES)
-    made.catalog.subscriptions = (PolicyBook(), {})
-    made.url = url
-    yield made
-    made.ledger.engine.dispose()
-    with engine.connect() as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    engine.dispose()
+    with own_database(sandbox) as database:
+        url = database.render_as_string(hide_password=False)
+        made = World(ledger_url=url, policies=POLICIES)
+        made.catalog.subscriptions = (PolicyBook(), {})
+        made.url = url
+        yield made
+        made.ledger.engine.dispose()
 
 
 class SlowExpiry(SqlExpiry):

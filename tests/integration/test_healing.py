@@ -21,38 +21,16 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.reconciling import reconcile_night
 from dbb.flows.repairing import finish_repairs
 from dbb.flows.verifying import verify_units
-from dbb.hooks.rucio_client import make_client
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_keeping, open_sources
+from dbb.wiring import open_keeping, open_sources
 from sandbox import rest
-from sandbox.prepare import prepare
+from support.night_parts import *  # noqa: F403
 from support.real_night import Later, finished_night, store_folder
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 PLACES = ("usdf", "frdf")
-
-
-@pytest.fixture(scope="module")
-def environment(sandbox, tmp_path_factory):
-    summit = tmp_path_factory.mktemp("summit")
-    env = {**sandbox.env, "DBB_STORE_SUMMIT": summit.as_uri()}
-    prepare(Settings.load(environment=env))
-    return env | {"summit": str(summit)}
-
-
-@pytest.fixture
-def backbone(environment):
-    return open_backbone(Settings.load(environment=environment), "integration test")
-
-
-@pytest.fixture
-def rucio(environment):
-    names = ("HOST", "ACCOUNT", "USER", "PASSWORD")
-    client = make_client(*(environment[f"DBB_RUCIO_{name}"] for name in names))
-    yield client
-    client.close()
 
 
 def files_of(environment, units):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
-from dbb.hooks.ledger import SqlLedger, open_engine
 from support.conformance_ledger import *  # noqa: F403
-from support.fake_clock import FixedClock
+from support.own_database import empty_ledger, own_database
 
 pytestmark = pytest.mark.sandbox
 
@@ -17,23 +13,11 @@ pytestmark = pytest.mark.sandbox
 @pytest.fixture(scope="module")
 def database(sandbox):
     """Give the address of a database of this module's own."""
-    admin = make_url(sandbox.env["DBB_POSTGRES_URL"])
-    name = f"ledger_{uuid.uuid4().hex[:12]}"
-    engine = create_engine(admin, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    yield admin.set(database=name)
-    with engine.connect() as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    engine.dispose()
+    with own_database(sandbox) as made:
+        yield made
 
 
 @pytest.fixture
 def ledger(database):
-    engine = open_engine(database.render_as_string(hide_password=False))
-    with engine.begin() as connection:
-        connection.execute(text("drop schema if exists dbb cascade"))
-    ledger = SqlLedger(engine, FixedClock(), "test")
-    ledger.migrate()
-    yield ledger
-    engine.dispose()
+    with empty_ledger(database) as made:
+        yield made

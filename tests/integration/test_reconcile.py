@@ -19,41 +19,19 @@ from dbb.cli.main import main
 from dbb.flows.cargo import dataset_did, manifest_did, stored_name
 from dbb.flows.manifests import read_manifest
 from dbb.hooks.butler_setup import name_driver
-from dbb.hooks.rucio_client import make_client
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
 from dbb.ports import RuleWish
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_sources
+from dbb.wiring import open_sources
 from sandbox import rest
-from sandbox.prepare import prepare
 from support.butler_listing_conformance import ListingConformance
 from support.butler_site import Site
+from support.night_parts import *  # noqa: F403
 from support.real_night import Later, finished_night, store_folder
 
 pytestmark = pytest.mark.sandbox
 EXPOSURES = 6
-
-
-@pytest.fixture(scope="module")
-def environment(sandbox, tmp_path_factory):
-    summit = tmp_path_factory.mktemp("summit")
-    env = {**sandbox.env, "DBB_STORE_SUMMIT": summit.as_uri()}
-    prepare(Settings.load(environment=env))
-    return env | {"summit": str(summit)}
-
-
-@pytest.fixture
-def backbone(environment):
-    return open_backbone(Settings.load(environment=environment), "integration test")
-
-
-@pytest.fixture
-def rucio(environment):
-    names = ("HOST", "ACCOUNT", "USER", "PASSWORD")
-    client = make_client(*(environment[f"DBB_RUCIO_{name}"] for name in names))
-    yield client
-    client.close()
 
 
 @pytest.fixture

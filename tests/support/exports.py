@@ -15,6 +15,7 @@ from dbb.hooks.butler_dataset_types import STORAGE_CLASS, STORAGE_CLASS_CONFIG
 from dbb.hooks.butler_export import ButlerExport
 from dbb.hooks.export_work import ExportWork
 from dbb.hooks.exports import SqlExports
+from dbb.hooks.lfa import SqlLfaObjects
 from dbb.hooks.posix_store import PosixStore
 from dbb.hooks.ssh_signature import SshSigner
 from dbb.model.export import ExportOrder
@@ -50,12 +51,14 @@ class Exports:
     @property
     def ports(self) -> ExportPorts:
         """Open the ports, as a new process does."""
+        objects = SqlLfaObjects(self.world.ledger, self.world.clock)
         return ExportPorts(
             selection=lambda endpoint: ButlerExport(str(self.world.folder / "butler" / endpoint)),
             open_folder=PosixStore,
             open_work=ExportWork,
             rows=SqlExports(self.world.ledger, self.world.clock),
             signer=SshSigner(self.key),
+            units_of_objects=lambda keys: {each.key: each.unit for each in objects.by_key(keys)},
         )
 
     @property

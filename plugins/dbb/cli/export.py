@@ -12,7 +12,7 @@ from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
 from dbb.errors import BadDocument
-from dbb.flows.export_bag import write_tar
+from dbb.flows.export_bag import send_tar, write_tar
 from dbb.flows.export_ports import ExportPorts
 from dbb.flows.export_repairing import repair_export
 from dbb.flows.exporting import make_export, plan_export
@@ -74,13 +74,21 @@ def _configure_make(make: argparse.ArgumentParser) -> None:
     make.add_argument("--title", default="", help="what it is")
     make.add_argument("--licence", default="", help="an SPDX name or URL")
     make.add_argument("--ends-on", default="", metavar="DATE", help="when nobody needs it any more")
+    make.add_argument(
+        "--since", default="", metavar="TIME", help="only what is served since then (ISO 8601, UTC)"
+    )
+    make.add_argument(
+        "--since-export", default="", metavar="NAME", help="only what this earlier export has not"
+    )
     make.add_argument("--leave-out", action="store_true", help="list what is not available, go on")
     make.add_argument("--unsigned", action="store_true", help="make it without a signature")
     make.add_argument("--plan", action="store_true", help="pin and count; copy nothing")
     make.add_argument(
         "--limit-bytes", type=int, default=0, metavar="BYTES", help="refuse larger ones"
     )
-    make.add_argument("--tar", metavar="FILE", help="write it as one tar too; - for stdout")
+    make.add_argument(
+        "--tar", metavar="FILE", help="write it as one tar too; s3://… or - for stdout"
+    )
 
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
@@ -118,6 +126,8 @@ def _order(context: Context, given: argparse.Namespace) -> ExportOrder:
             "title": given.title,
             "licence": given.licence,
             "ends_on": given.ends_on,
+            "since": given.since,
+            "since_export": given.since_export,
         }
     )
 
@@ -171,6 +181,12 @@ def _make(context: Context, given: argparse.Namespace) -> Exit:
 def _write_tar(bag: Path, target: str) -> None:
     if target == "-":
         write_tar(PosixStore(bag), bag.name, sys.stdout.buffer)
+        return
+    if target.startswith("s3://"):
+        from dbb.hooks.stores import open_store  # noqa: PLC0415 - it imports boto3
+
+        folder, _, name = target.rpartition("/")
+        send_tar(PosixStore(bag), bag.name, open_store(folder), name)
         return
     part = Path(f"{target}.part")
     with part.open("wb") as stream:

@@ -203,9 +203,19 @@ class ExportRefused(OverBudget):
         return cls(f"{number} wanted datasets are not available, first of all {first}.", name)
 
     @classmethod
-    def for_nothing(cls, name: str) -> Self:
-        """Name the export that would be empty."""
-        return cls("No dataset fits the order.", name)
+    def for_nothing(cls, name: str, *, is_increment: bool = False) -> Self:
+        """Name the export that would be empty, and say whether earlier ones have all there is."""
+        words = (
+            "No dataset that fits the order is new."
+            if is_increment
+            else "No dataset fits the order."
+        )
+        return cls(words, name)
+
+    @classmethod
+    def for_earlier(cls, name: str, why: object) -> Self:
+        """Name the earlier export on which one cannot be built, and why."""
+        return cls(f"An increment cannot be built on this export: {why}.", name)
 
     @classmethod
     def for_other(cls, place: object) -> Self:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dbb import verify_bag
 from dbb.digests import digest_stream
-from dbb.errors import ExportRefused
+from dbb.errors import DigestMismatch, ExportRefused
 from dbb.flows.export_ports import Signer, Work
 from dbb.model import strict_json
 from dbb.model.export import SCHEMA, ExportOrder
@@ -252,6 +252,38 @@ def write_tar(bag: Store, top: str, target: Any, *, only_tags: bool = False) -> 
             member.size, member.mode = file.size_bytes, 0o644
             with bag.open(file.name) as stream:
                 out.addfile(member, stream)
+
+
+class _Summed:
+    """Sum up what is written."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        """Write a piece."""
+        self.digest.update(data)
+        self._writer.write(data)
+        return len(data)
+
+
+def send_tar(bag: Store, top: str, store: Store, name: str) -> None:
+    """Write a bag as one tar into a store, whole or not at all, and read it back.
+
+    Raises
+    ------
+    DigestMismatch
+        If it reads as other bytes than were sent; it is deleted then.
+    """
+    with store.create(name) as writer:
+        target = _Summed(writer)
+        write_tar(bag, top, target)
+    with store.open(name, cold=True) as stream:
+        found = digest_stream(stream).sha256
+    if found != target.digest.hexdigest():
+        store.delete([name])
+        raise DigestMismatch.for_copy(store.url_of(name), target.digest.hexdigest(), found)
 
 
 def write_record(bag: Store, place: Path) -> None:

@@ -18,7 +18,8 @@ from urllib.parse import unquote
 from dbb.errors import Damaged, DbbError, UnsafeName
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import read_document, stored_name, verify_file
-from dbb.flows.export_ports import Selection, Work
+from dbb.flows.export_ports import ExportPorts, Selection, Work
+from dbb.flows.export_since import is_new
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.export import ExportOrder, Pinned, Unavailable, Wanted
@@ -33,18 +34,21 @@ log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 1000
 FILES = "data/files"
+ANNEX = f"{Kind.LFA.scope}/"
 RAW_TYPES = {"raw", "guider_raw"}
 
 _NOT_SERVED = (State.VERIFIED, State.REGISTERED, State.MISSING, State.SUSPECT)
 """States of units that an endpoint has, or ought to have, and does not serve now."""
 
 
-def pin(backbone: Backbone, selection: Selection, work: Work, order: ExportOrder) -> None:
+def pin(
+    backbone: Backbone, ports: ExportPorts, selection: Selection, work: Work, order: ExportOrder
+) -> None:
     """Select and pin everything, once: a second call changes nothing, whatever was published since."""
     if work.read("pinned_at") is not None:
         return
     work.restart()
-    _select(backbone, selection, work, order)
+    _select(backbone, ports, selection, work, order)
     for units in _pieces(work.units()):
         _pin_units(backbone, work, order.endpoint, units)
     work.note("unserved", unserved(backbone, order))
@@ -58,7 +62,8 @@ def unserved(backbone: Backbone, order: ExportOrder) -> list[str]:
 
     Their datasets are out of its registry, so that nobody can tell whether the order would want them.
     """
-    scopes = {Kind.RAW} if set(order.dataset_types) <= RAW_TYPES else set(Kind)
+    # The annex has images of type raw, too.
+    scopes = {Kind.RAW, Kind.LFA} if set(order.dataset_types) <= RAW_TYPES else set(Kind)
     if not set(order.dataset_types) & RAW_TYPES:
         scopes -= {Kind.RAW}
     found = [
@@ -71,15 +76,21 @@ def unserved(backbone: Backbone, order: ExportOrder) -> list[str]:
     )
 
 
-def _select(backbone: Backbone, selection: Selection, work: Work, order: ExportOrder) -> None:
+def _select(
+    backbone: Backbone, ports: ExportPorts, selection: Selection, work: Work, order: ExportOrder
+) -> None:
     root = f"{backbone.store(order.endpoint).url}/"
     found = selection.select(order)
     while piece := list(itertools.islice(found, ROWS_AT_ONCE)):
         refused = [each for each in piece if isinstance(each, Unavailable)]
         wanted = []
+        places = [_place_of(each.url, root) for each in piece if isinstance(each, Wanted)]
+        objects = ports.units_of_objects(
+            [place.removeprefix(ANNEX) for place in places if place.startswith(ANNEX)]
+        )
         for each in piece:
             if isinstance(each, Wanted):
-                unit = _unit_of(each.url, root)
+                unit = _unit_of(_place_of(each.url, root), objects)
                 if unit:
                     wanted.append((unit, each))
                 else:
@@ -87,15 +98,22 @@ def _select(backbone: Backbone, selection: Selection, work: Work, order: ExportO
                         "its file is none of the backbone's" if each.url else "it has no file there"
                     )
                     refused.append(Unavailable(_name(each), why))
-        work.want(wanted)
+        work.want(is_new(ports.rows, work, order, wanted))
         work.refuse(refused)
 
 
-def _unit_of(url: str, root: str) -> str:
-    """Name the unit that a dataset's file belongs to, by its place in the store; empty for none."""
-    if not url.startswith(root):
-        return ""
-    name = unquote(url.removeprefix(root).partition("#")[0])
+def _place_of(url: str, root: str) -> str:
+    """Give the name of a dataset's file in the store; empty where it lies elsewhere."""
+    return unquote(url.removeprefix(root).partition("#")[0]) if url.startswith(root) else ""
+
+
+def _unit_of(name: str, objects: Mapping[str, str]) -> str:
+    """Name the unit that a stored file belongs to; empty for none.
+
+    Objects of the annex have names of their own: the ledger knows their units.
+    """
+    if name.startswith(ANNEX):
+        return objects.get(name.removeprefix(ANNEX), "")
     scope, *rest = name.split("/")
     try:
         if scope == Kind.RAW.scope and name.endswith(".zip") and len(rest) == 4:
@@ -189,7 +207,8 @@ class _Unit:
             where = stored_name(Did(self._document.scope, file.name))
             for ref in file.refs:
                 member = str(ref.get("member", ""))
-                path = f"{FILES}/{where}" + (f"/{member}" if member else "")
+                path = f"{FILES}/{self._document.scope}/{file.name}"
+                path += f"/{member}" if member else ""
                 yield _Place(ref, None if member else file.digest, where, member, path)
 
     def _pin(self, wanted: Wanted, place: _Place) -> Pinned:

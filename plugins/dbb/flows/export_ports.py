@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +51,12 @@ class Work(Protocol):
 
     def wanted_of(self, unit: str) -> list[Wanted]:
         """List what is wanted of a unit."""
+
+    def note_earlier(self, dataset_ids: Iterable[str]) -> None:
+        """Note datasets that an earlier export has; again is nothing."""
+
+    def knows_earlier(self, dataset_ids: Sequence[str]) -> set[str]:
+        """Name those of some datasets that an earlier export has."""
 
     def pin(self, rows: Iterable[Pinned]) -> None:
         """Pin datasets."""
@@ -104,6 +111,12 @@ class ExportRows(Protocol):
     def finish(self, name: str, tag_manifest_sha256: str) -> None:
         """Record that it is whole."""
 
+    def made(self, name: str) -> str:
+        """Give the digest of the tag manifest of an export that is whole; empty where there is none."""
+
+    def served_before(self, units: Sequence[str], endpoint: str, before: datetime) -> set[str]:
+        """Name those of some units that an endpoint had served before a moment."""
+
 
 @dataclass(frozen=True)
 class ExportPorts:
@@ -121,6 +134,8 @@ class ExportPorts:
         The ledger's record.
     signer
         Signs; None where an export is left unsigned on purpose.
+    units_of_objects
+        Names the units that objects of the Large File Annex belong to, by key.
     """
 
     selection: Callable[[str], Selection]
@@ -128,3 +143,4 @@ class ExportPorts:
     open_work: Callable[[Path], Work]
     rows: ExportRows
     signer: Signer | None
+    units_of_objects: Callable[[Sequence[str]], Mapping[str, str]]

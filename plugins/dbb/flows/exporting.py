@@ -21,6 +21,7 @@ from dbb.flows.export_bag import read_order, write_record, write_tags
 from dbb.flows.export_copying import copy_datasets, is_there
 from dbb.flows.export_pinning import pin
 from dbb.flows.export_ports import ExportPorts, Selection, Work
+from dbb.flows.export_since import note_earlier
 from dbb.model import strict_json
 from dbb.model.export import ExportOrder, Pinned
 from dbb.ports import Store
@@ -98,7 +99,7 @@ def plan_export(
     if making.place.exists():
         _check_same(ports.open_folder(making.place), order)
     with contextlib.closing(_open_work(ports, making, order)) as work:
-        pin(backbone, ports.selection(order.endpoint), work, order)
+        _pin(backbone, ports, making, work, order)
         _check(work, order, leave_out=leave_out)
         return work.totals()
 
@@ -144,8 +145,7 @@ def make_export(
     if making.place.exists():
         return _again(ports, making, order)
     with contextlib.closing(_open_work(ports, making, order)) as work:
-        selection = ports.selection(order.endpoint)
-        pin(backbone, selection, work, order)
+        selection = _pin(backbone, ports, making, work, order)
         left_out = _check(work, order, leave_out=leave_out)
         totals = work.totals()
         if limit_bytes and totals[2] > limit_bytes:
@@ -179,6 +179,16 @@ def _open_work(ports: ExportPorts, making: Making, order: ExportOrder) -> Work:
     return work
 
 
+def _pin(
+    backbone: Backbone, ports: ExportPorts, making: Making, work: Work, order: ExportOrder
+) -> Selection:
+    selection = ports.selection(order.endpoint)
+    if order.since_export and work.read("pinned_at") is None:
+        note_earlier(ports.rows, work, making.folder, order)
+    pin(backbone, ports, selection, work, order)
+    return selection
+
+
 def _check(work: Work, order: ExportOrder, *, leave_out: bool) -> int:
     unavailable = work.unavailable()
     if unavailable and not leave_out:
@@ -187,7 +197,9 @@ def _check(work: Work, order: ExportOrder, *, leave_out: bool) -> int:
             order.name, len(unavailable), f"{first.what} ({first.why})"
         )
     if work.totals()[0] == 0:
-        raise ExportRefused.for_nothing(order.name)
+        raise ExportRefused.for_nothing(
+            order.name, is_increment=bool(order.since or order.since_export)
+        )
     return len(unavailable)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ create table if not exists pinned (
 create index if not exists pinned_path on pinned (path);
 create index if not exists pinned_folded on pinned (folded);
 create index if not exists pinned_stored on pinned (stored_name);
+create table if not exists earlier (id text primary key) without rowid;
 create table if not exists unavailable (what text primary key, why text not null);
 """
 
@@ -103,6 +104,22 @@ class ExportWork:
         """List what is wanted of a unit."""
         found = self._db.execute("select id, line from wanted where unit = ? order by id", (unit,))
         return [Wanted(name, *json.loads(line)) for name, line in found]
+
+    def note_earlier(self, dataset_ids: Iterable[str]) -> None:
+        """Note datasets that an earlier export has; again is nothing."""
+        self._db.execute("begin")
+        self._db.executemany(
+            "insert or ignore into earlier values (?)", ((each,) for each in dataset_ids)
+        )
+        self._db.execute("commit")
+
+    def knows_earlier(self, dataset_ids: Sequence[str]) -> set[str]:
+        """Name those of some datasets that an earlier export has."""
+        found = self._db.execute(
+            "select id from earlier where id in (select value from json_each(?))",
+            (json.dumps(list(dataset_ids)),),
+        )
+        return {name for (name,) in found}
 
     def pin(self, rows: Iterable[Pinned]) -> None:
         """Pin datasets."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,16 @@ class SqlExports:
         values = {"name": name, "sha256": tag_manifest_sha256, "at": self._clock.now()}
         with self._ledger.transaction() as connection:
             connection.execute(statement("export/finish"), values)
+
+    def made(self, name: str) -> str:
+        """Give the digest of the tag manifest of an export that is whole; empty where there is none."""
+        found = self._ledger.rows("export/one", export=name)
+        return str(found[0].tag_manifest_sha256) if found and found[0].made_at else ""
+
+    def served_before(self, units: Sequence[str], endpoint: str, before: dt.datetime) -> set[str]:
+        """Name those of some units that an endpoint had served before a moment."""
+        given = {"units": list(units), "endpoint": endpoint, "before_at": before}
+        return {row.unit for row in self._ledger.rows("export/served_before", **given)}
 
     def list_exports(self) -> list[ExportRow]:
         """List all exports, the newest first."""

@@ -127,14 +127,19 @@ def _repository(settings: BackupSettings) -> list[str]:
         for name in ("DBB_BACKUP_S3_ENDPOINT", "DBB_BACKUP_S3_REGION"):
             if not known.get(name):
                 raise SettingMissing.for_setting(name)
+        host, _, port = known["DBB_BACKUP_S3_ENDPOINT"].partition(":")
         lines += [
             "repo1-type=s3",
             f"repo1-s3-bucket={parts.netloc}",
-            f"repo1-s3-endpoint={known['DBB_BACKUP_S3_ENDPOINT']}",
+            f"repo1-s3-endpoint={host}",
             f"repo1-s3-region={known['DBB_BACKUP_S3_REGION']}",
             "repo1-s3-uri-style=path",
             "repo1-bundle=y",
         ]
+        if port:
+            lines.append(f"repo1-storage-port={port}")
+        if known.get("DBB_BACKUP_S3_CA"):
+            lines.append(f"repo1-storage-ca-file={known['DBB_BACKUP_S3_CA']}")
     if known.get("PGBACKREST_REPO1_CIPHER_PASS"):
         lines.append("repo1-cipher-type=aes-256-cbc")
     return lines

@@ -277,7 +277,6 @@ class RucioCatalog:
             activity=wish.activity,
             grouping="DATASET",
             source_replica_expression=wish.source_rse or None,
-            lifetime=wish.lifetime_s or None,
         )
         return dict(zip(datasets, rule_ids, strict=True))
 
@@ -286,8 +285,7 @@ class RucioCatalog:
         for rule in self._client.list_replication_rules(wanted):
             if rule["copies"] == 1:  # what makes a rule a duplicate, with the four above
                 if _is_dropped(rule):
-                    lifetime = {"lifetime": wish.lifetime_s or None}
-                    self._client.update_replication_rule(rule["id"], lifetime)
+                    self._client.update_replication_rule(rule["id"], {"lifetime": None})
                 return str(rule["id"])
         return ""
 

@@ -47,6 +47,10 @@ class ExportOrder:
         Who answers for it, what it is, and under which terms (an SPDX name or URL).
     ends_on
         The day after which nobody needs it; empty for none.
+    since
+        An ISO 8601 time, UTC where it has no zone: only what the endpoint serves since then; empty for everything.
+    since_export
+        Name of an earlier export: only what it does not have; empty for everything.
     """
 
     name: str
@@ -62,6 +66,8 @@ class ExportOrder:
     title: str = ""
     licence: str = ""
     ends_on: str = ""
+    since: str = ""
+    since_export: str = ""
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Self:
@@ -81,6 +87,8 @@ class ExportOrder:
                 uuid.UUID(one)
             if order.ends_on:
                 dt.date.fromisoformat(order.ends_on)
+            if order.since:
+                dt.datetime.fromisoformat(order.since)
             json.dumps(order.to_json(), allow_nan=False)
         except (TypeError, ValueError, AttributeError) as error:
             raise BadDocument.for_document("export order", str(error)[:200]) from None
@@ -99,17 +107,29 @@ class ExportOrder:
             return "a name is no text"
         if not all(isinstance(each, Mapping) and each for each in self.data_ids):
             return "a data id is no object"
+        if self.since_export and not _NAME.fullmatch(self.since_export):
+            return f"the earlier export's name {self.since_export[:40]!a} is not plain"
         return "" if self.owner else "nobody answers for it (owner)"
 
     def to_json(self) -> dict[str, Any]:
-        """Give the order as it stands in documents."""
+        """Give the order as it stands in documents; one without an earlier one does not speak of it."""
+        fields = asdict(self)
+        for name in ("since", "since_export"):
+            if not fields[name]:
+                del fields[name]
         return {
-            **asdict(self),
+            **fields,
             "collections": list(self.collections),
             "dataset_types": list(self.dataset_types),
             "ids": list(self.ids),
             "data_ids": [dict(each) for each in self.data_ids],
         }
+
+    @property
+    def since_time(self) -> dt.datetime:
+        """Give the moment since which datasets are wanted; without a zone it is UTC."""
+        time = dt.datetime.fromisoformat(self.since)
+        return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
     @property
     def sha256(self) -> str:

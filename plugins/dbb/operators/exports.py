@@ -26,7 +26,7 @@ APPROVAL_BYTES = 1_000_000_000_000
 
 _FIELDS = (
     "name", "endpoint", "collections", "dataset_types", "where", "bind", "find_first", "owner",
-    "title", "licence", "ends_on",
+    "title", "licence", "ends_on", "since", "since_export",
 )  # fmt: skip
 
 
@@ -54,6 +54,14 @@ def export_params(archive: str, endpoints: tuple[str, ...]) -> dict[str, Param]:
         "title": Param("", type="string", description="What it is."),
         "licence": Param("", type="string", description="An SPDX name or a URL."),
         "ends_on": Param("", type="string", description="YYYY-MM-DD: when nobody needs it any more."),
+        "since": Param(
+            "", type="string",
+            description="A time (ISO 8601, UTC): only what the endpoint serves since then.",
+        ),
+        "since_export": Param(
+            "", type="string",
+            description="Only what this earlier export below DBB_EXPORT_ROOT does not have.",
+        ),
         "leave_out": Param(
             default=False, type="boolean",
             description="List what is not available in the bag, instead of refusing.",

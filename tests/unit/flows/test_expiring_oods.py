@@ -11,6 +11,7 @@ from dbb.flows.oods import Oods, apply_merge, ingest_night, plan_merge
 from dbb.hooks.expiry import SqlExpiry
 from dbb.hooks.findings import SqlFindings
 from dbb.hooks.oods_journal import SqliteJournal, SqlMergedDatasets
+from dbb.hooks.posix_store import PosixStore
 from dbb.model.delivery import State
 from dbb.model.expiry import By, ExpiryBook, Rule
 from dbb.model.finding import Discrepancy
@@ -30,11 +31,11 @@ DAY_S = 86400
 class Sight:
     """A world with a cache that has served a night, and that the archive has answered."""
 
-    def __init__(self, folder, *, published=True):
+    def __init__(self, folder, *, published=True, store=None):
         self.world = World()
         self.units = [take_exposure(self.world.summit, number) for number in (1, 2)]
         self.world.settle()
-        store = MemoryStore("oods", self.world.clock)
+        store = store or MemoryStore("oods", self.world.clock)
         self.oods = Oods(
             source=self.world.summit,
             store=store,
@@ -108,6 +109,22 @@ def test_what_the_archive_has_twice_goes_when_its_time_is_over_and_not_before(si
     assert reasons(sight.plan()) == [("expire", "rule oods", 6)]
     assert sight.run() == {"due": 6, "intended": 6, "under_way": 0}
     assert sight.state() == (0, 0, 0)
+
+
+def test_a_reader_who_has_a_file_open_reads_it_to_its_end(tmp_path):
+    (tmp_path / "oods").mkdir()
+    store = PosixStore(tmp_path / "oods")
+    sight = Sight(tmp_path, store=store)
+    name = min(file.name for file in store.list_files(""))
+    with store.open(name) as stream:
+        whole = stream.read()
+    with store.open(name) as stream:
+        begin = stream.read(5)
+        sight.wait(31)
+        assert sight.run()["intended"] == 6
+        assert store.stat(name) is None
+        assert begin + stream.read() == whole
+    sight.oods.journal.close()
 
 
 def test_age_by_ingest_counts_from_when_it_was_served(sight):

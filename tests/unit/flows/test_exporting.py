@@ -1,5 +1,6 @@
 """Exports from a real Butler: pinned, signed, opened in an empty repository, repaired."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 from lsst.daf.butler import Butler
 
-from dbb.errors import DbbError, ExportRefused, StoreUnavailable
-from dbb.flows.export_bag import write_tar
+from dbb.errors import DbbError, DigestMismatch, ExportRefused, StoreUnavailable
+from dbb.flows.export_bag import send_tar, write_tar
 from dbb.flows.export_repairing import repair_export
 from dbb.flows.exporting import Making, plan_export
 from dbb.hooks.posix_store import PosixStore
@@ -20,6 +21,8 @@ from dbb.model.export import Pinned
 from dbb.verify_bag import verify
 from support.calibration_site import CAMPAIGN, CalibrationSite
 from support.exports import NIGHT, Exports, import_bag, make_key, make_order, make_world
+from support.fake_clock import FixedClock
+from support.fake_store import MemoryStore
 
 RAW = {"dataset_types": ["raw"], "collections": ["LSSTCam/defaults"]}
 
@@ -276,6 +279,29 @@ def test_the_tar_is_the_bag_and_is_verified_as_it_is(shared, tmp_path):
     assert verify(str(tar), signers=str(shared.signers)).verdict == "valid"
     tar.write_bytes(data[: len(data) // 2])
     assert verify(str(tar), signers=str(shared.signers)).verdict == "not valid"
+
+
+class Altering(MemoryStore):
+    """The planted bug: a server that keeps other bytes than it was given."""
+
+    def data(self, name):
+        return super().data(name).swapcase()
+
+    @contextlib.contextmanager
+    def open(self, name, *, cold=False):  # noqa: ARG002 - as every store
+        yield io.BytesIO(self.data(name))
+
+
+def test_the_tar_is_sent_to_a_store_and_read_back(shared, tmp_path):
+    store = MemoryStore("partner", FixedClock())
+    send_tar(PosixStore(shared.bag), "night", store, "exports/night.tar")
+    tar = tmp_path / "night.tar"
+    tar.write_bytes(store.data("exports/night.tar"))
+    assert verify(str(tar), signers=str(shared.signers)).verdict == "valid"
+    store = Altering("partner", FixedClock())
+    with pytest.raises(DigestMismatch):
+        send_tar(PosixStore(shared.bag), "night", store, "exports/night.tar")
+    assert store.names == []
 
 
 def test_the_ledger_remembers_what_was_sent(shared):

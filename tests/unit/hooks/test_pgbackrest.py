@@ -50,6 +50,18 @@ def test_the_configuration_has_what_is_set_and_no_secret():
             assert secret not in text
 
 
+def test_a_server_of_ones_own_has_its_port_and_certificate():
+    text = render_config(
+        settings(DBB_BACKUP_S3_ENDPOINT="s3.example.org:8443", DBB_BACKUP_S3_CA="/etc/dbb/ca.pem")
+    ).splitlines()
+    for line in (
+        "repo1-s3-endpoint=s3.example.org", "repo1-storage-port=8443",
+        "repo1-storage-ca-file=/etc/dbb/ca.pem",
+    ):  # fmt: skip
+        assert line in text
+    assert not any("verify-tls" in line for line in text)
+
+
 def test_a_repository_in_a_folder_has_no_words_of_s3():
     text = render_config(
         settings(DBB_BACKUP_REPOSITORY="file:///backup", PGBACKREST_REPO1_CIPHER_PASS="")

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from dbb.hooks.ssh_signature import SshSigner
 from sandbox import cli
 from sandbox.allotted import Allotted, is_free
 from sandbox.client_env import client_env
 from sandbox.envfile import read_env, write_env
 from sandbox.errors import SandboxError
+from sandbox.export_key import SIGNER, allowed_signers, export_key, make_export_key
 from sandbox.layout import Layout
 from sandbox.lifecycle import Sandbox
 from sandbox.processes import family
@@ -126,6 +128,22 @@ def test_ports_and_secrets_are_drawn_once(tmp_path):
     assert (again.port("a"), again.secret("a")) == (port, secret)
     assert again.port("b") != port
     assert (tmp_path / "allotted.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_key_that_signs_exports_is_made_once_and_is_private(layout):
+    make_export_key(layout)
+    key = export_key(layout)
+    first = key.read_bytes()
+    assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    SshSigner(key).check()
+    make_export_key(layout)
+    assert key.read_bytes() == first
+    # A start that was killed left half of one.
+    key.rename(key.with_name("exports.part"))
+    make_export_key(layout)
+    assert key.read_bytes() != first
+    assert allowed_signers(layout).read_text().split()[0] == SIGNER
+    assert client_env(layout, Allotted(layout.allotted_file))["DBB_EXPORT_KEY"] == str(key)
 
 
 def test_a_port_that_someone_took_is_drawn_again(tmp_path):
