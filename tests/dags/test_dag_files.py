@@ -18,6 +18,7 @@ OTHERS = {
     "lfa_efd_query": "lfa_backstops.py",
     "lfa_bucket_listing": "lfa_backstops.py",
     "efd_archive": "efd_archive.py",
+    "alert_archive": "alert_archive.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
     "cache_expiry": "cache_expiry.py",
@@ -318,3 +319,12 @@ def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
     outlets = dag["tasks"]["archive_the_hours"]["outlets"]
     assert outlets == [f"efd/{name}" for name in instruments]
     assert dag["tasks"]["extract_open_hours"]["rule"] == "none_skipped"
+
+
+def test_every_night_of_alerts_is_counted_also_where_a_step_before_failed(dags):
+    dag = dags["alert_archive"]
+    assert (dag["catchup"], dag["timetable"]) == (True, "CronPartitionTimetable")
+    steps = {"take_the_stream", "archive_the_shards", "count_the_night"}
+    assert set(dag["tasks"]) == {*steps, "tell_of_failed_steps"}
+    assert set(dag["tasks"]["tell_of_failed_steps"]["upstream"]) == steps
+    assert dag["tasks"]["count_the_night"]["rule"] == "none_skipped"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from dbb.cli import (
+    alerts,
     audit,
     backup,
     budget,
@@ -64,6 +65,7 @@ COMMANDS: dict[str, ModuleType] = {
     "oods": oods,
     "lfa": lfa,
     "efd": efd,
+    "alerts": alerts,
     "calibration": calibration,
     "policy": policy,
     "qserv": qserv,

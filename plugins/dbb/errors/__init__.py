@@ -48,7 +48,9 @@
     │   ├── PayloadFailed           payload-failed
     │   ├── ValidityOverlap         validity-overlap
     │   ├── DarkFile                dark-file
-    │   └── EfdValuesRefused        efd-values-refused
+    │   ├── EfdValuesRefused        efd-values-refused
+    │   ├── AlertUnreadable         alert-unreadable
+    │   └── AlertSchemaUnknown      alert-schema-unknown
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── IncompleteGroup         incomplete-group
@@ -64,7 +66,9 @@
     │   ├── CalibrationsDiffer      calibrations-differ
     │   ├── DrillFailed             drill-failed
     │   ├── ExportRefused           export-refused
-    │   └── CanaryStuck             canary-stuck
+    │   ├── CanaryStuck             canary-stuck
+    │   ├── AlertCountsDiffer       alert-counts-differ
+    │   └── AlertStreamExpired      alert-stream-expired
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
