@@ -150,8 +150,8 @@ def make_alerts(world, stream, schedule=None, packets=READER, database=None):
 class AlertWorld:
     """Hold a stream and a world, and do what a run of the DAG does."""
 
-    def __init__(self, stream=None):
-        self.world = World()
+    def __init__(self, stream=None, ledger_url="sqlite://"):
+        self.world = World(ledger_url)
         self.stream = stream or MemoryStream()
         self.database = MemoryStore("alerts")
         self.packets = READER

@@ -19,7 +19,10 @@ from dbb.errors import (
 from dbb.flows.alert_archiving import take_again, take_database, take_stream
 from dbb.flows.alert_sealing import ABANDONED, seal_shards
 from dbb.flows.alerts import Step
+from dbb.flows.copies import look_for_copies
 from dbb.flows.deciding import Signature, reject_refusal, release_refusal
+from dbb.flows.publishing import publish_units
+from dbb.flows.registration import register_units
 from dbb.hooks.alerts.packets import AvroPackets
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
@@ -333,3 +336,18 @@ def test_a_packet_laid_down_by_hand_is_taken(world):
     take_again(world.alerts)
     assert world.get(3) == packet(3)
     assert world.alerts.rows.accounts(NIGHT, DayObs(20261122)) == []
+
+
+def test_a_shard_gets_to_the_endpoints_as_any_permanent_file(world):
+    world.stream.send(*map(packet, range(3)))
+    world.run()
+    backbone, (unit,) = world.world.backbone(), world.units
+    register_units(backbone, [unit])
+    publish_units(backbone, [unit], "usdf")
+    world.world.catalog.run_daemons()
+    publish_units(backbone, look_for_copies(backbone, "frdf").work, "frdf")
+    assert world.world.state(unit, "frdf") is State.PUBLISHED
+    for name in world.store.names:
+        if "/alerts/" in name:
+            assert world.world.stores["frdf"].data(name) == world.store.data(name)
+    assert world.get(2) == packet(2)
