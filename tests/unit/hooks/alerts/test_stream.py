@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from dbb.errors import CatalogUnavailable
 from dbb.hooks.alerts.stream import KafkaAlerts
 from dbb.model.alerts import Span
-from support.alerts import FIRST, NIGHT, TOPIC, AlertWorld, MemoryStream, packet
+from support.alerts import NIGHT, TOPIC, AlertWorld, MemoryStream, packet
 
 REPORTS = "alerts-issued"
 
@@ -87,4 +87,3 @@ def test_the_stream_in_memory_keeps_the_same_promises(stream):
     assert memory.spans() == stream.spans()
     begin, end = {0: 0, 1: 1, 2: 0, 3: 0}, {0: 0, 1: 3, 2: 0, 3: 2}
     assert sorted(all_of(memory, begin, end)) == sorted(all_of(stream, begin, end))
-    assert FIRST
