@@ -18,6 +18,8 @@ class Tag(StrEnum):
     """It moves objects of the Large File Annex."""
     EFD = "efd"
     """It archives the Engineering and Facilities Database."""
+    ALERTS = "alerts"
+    """It archives alert packets."""
     CALIBRATION = "calibration"
     """It makes calibrations, or puts them in force."""
     NIGHTLY = "nightly"

@@ -34,6 +34,7 @@ from dbb.settings import Settings
 
 if TYPE_CHECKING:
     from dbb.flows.alarming import Check, Watch
+    from dbb.flows.alerts import AlertDatabase, Alerts, AlertStream
     from dbb.flows.canary import Cage
     from dbb.flows.drilling import Scratch
     from dbb.flows.efd import Efd
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from dbb.flows.metrics import Meters
     from dbb.flows.nights import NightRows
     from dbb.flows.qserv_views import Handoff
+    from dbb.hooks.alerts.database import StoredAlerts
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.consdb.database import SqlConsdb
     from dbb.hooks.drills import SqlDrills
@@ -397,6 +399,44 @@ def open_efd_values(
     ledger = SqlLedger(open_engine(url), SystemClock(), actor)
     ledger.migrate()
     return SqlEndpointValues(ledger, _bands()), SqlPublished(ledger, SystemClock())
+
+
+def open_alerts(settings: Settings, backbone: Backbone, actor: str) -> Alerts:
+    """Open the archive of alert packets; ``actor`` signs what is recorded."""
+    from dbb.flows.alerts import Alerts  # noqa: PLC0415 - alerts alone
+    from dbb.hooks.alerts.packets import AvroPackets, registry_schemas  # noqa: PLC0415 - slow
+    from dbb.hooks.alerts.rows import SqlAlertRows  # noqa: PLC0415 - alerts alone
+    from dbb.hooks.alerts.shards import StoreShards  # noqa: PLC0415 - a slow import
+
+    def stream() -> AlertStream:
+        from dbb.hooks.alerts.stream import KafkaAlerts  # noqa: PLC0415 - the stream alone
+
+        return KafkaAlerts(
+            settings.value("DBB_ALERTS_BROKERS"),
+            settings.value("DBB_ALERTS_TOPIC"),
+            settings.environment.get("DBB_ALERTS_REPORTS_TOPIC", ""),
+        )
+
+    def stored() -> StoredAlerts:
+        from dbb.hooks.alerts.database import StoredAlerts  # noqa: PLC0415 - alerts alone
+        from dbb.hooks.stores import open_store  # noqa: PLC0415 - it may import boto3
+
+        return StoredAlerts(open_store(settings.value("DBB_STORE_ALERTS")))
+
+    registry = settings.environment.get("DBB_ALERTS_REGISTRY", "")
+    return Alerts(
+        backbone=backbone,
+        stream=cast("AlertStream", _WhenUsed(stream)),
+        database=cast("AlertDatabase", _WhenUsed(stored)),
+        packets=AvroPackets(
+            registry_schemas(registry) if registry else lambda number: stored().schema(number)
+        ),
+        shards=StoreShards(backbone.archive),
+        rows=SqlAlertRows(open_ledger(settings, actor), SystemClock()),
+        retention=dt.timedelta(
+            hours=float(settings.environment.get("DBB_ALERTS_RETENTION_H", "168"))
+        ),
+    )
 
 
 def open_handoff(

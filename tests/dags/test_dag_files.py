@@ -18,6 +18,8 @@ OTHERS = {
     "lfa_efd_query": "lfa_backstops.py",
     "lfa_bucket_listing": "lfa_backstops.py",
     "efd_etl": "efd_etl.py",
+    "efd_archive": "efd_archive.py",
+    "alert_archive": "alert_archive.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
     "cache_expiry": "cache_expiry.py",
@@ -337,3 +339,12 @@ def test_each_night_is_held_against_the_rules_and_missed_ones_are_caught_up(dags
     dag = dags["consdb_check"]
     assert (dag["catchup"], dag["timetable"]) == (True, "CronPartitionTimetable")
     assert dag["tasks"]["check_the_night"]["upstream"] == ["fill_the_night"]
+
+
+def test_every_night_of_alerts_is_counted_also_where_a_step_before_failed(dags):
+    dag = dags["alert_archive"]
+    assert (dag["catchup"], dag["timetable"]) == (True, "CronPartitionTimetable")
+    steps = {"take_the_stream", "archive_the_shards", "count_the_night"}
+    assert set(dag["tasks"]) == {*steps, "tell_of_failed_steps"}
+    assert set(dag["tasks"]["tell_of_failed_steps"]["upstream"]) == steps
+    assert dag["tasks"]["count_the_night"]["rule"] == "none_skipped"

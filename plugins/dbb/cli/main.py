@@ -15,6 +15,7 @@ import argcomplete
 
 from dbb.cli import (
     alarms,
+    alerts,
     audit,
     backup,
     budget,
@@ -86,6 +87,7 @@ COMMANDS: dict[str, ModuleType] = {
     "efd": efd,
     "consdb": consdb,
     "log": log,
+    "alerts": alerts,
     "calibration": calibration,
     "policy": policy,
     "qserv": qserv,

@@ -49,7 +49,9 @@
     │   ├── PayloadFailed           payload-failed
     │   ├── ValidityOverlap         validity-overlap
     │   ├── DarkFile                dark-file
-    │   └── EfdValuesRefused        efd-values-refused
+    │   ├── EfdValuesRefused        efd-values-refused
+    │   ├── AlertUnreadable         alert-unreadable
+    │   └── AlertSchemaUnknown      alert-schema-unknown
     ├── OverBudget           alert, do not retry
     │   ├── IncompleteExposure      incomplete-exposure
     │   ├── IncompleteGroup         incomplete-group
@@ -71,7 +73,9 @@
     │   ├── ProductionOutage        production-outage
     │   ├── CalibrationLate         calibration-late
     │   ├── EfdValuesDiffer         efd-values-differ
-    │   └── EfdValuesLate           efd-values-late
+    │   ├── EfdValuesLate           efd-values-late
+    │   ├── AlertCountsDiffer       alert-counts-differ
+    │   └── AlertStreamExpired      alert-stream-expired
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs

@@ -350,3 +350,29 @@ class DarkFile(BrokenContract):
     def for_file(cls, url: str, why: str) -> Self:
         """Name the file and what is wrong with it."""
         return cls(f"The file was set aside: {why}.", url)
+
+
+class AlertUnreadable(BrokenContract):
+    """Report a message of the alert stream that is no packet."""
+
+    code = "alert-unreadable"
+    next_action = (
+        "Tell the producer; `dbb quarantine reject` it, or release it once it can be read."
+    )
+
+    @classmethod
+    def for_packet(cls, place: str, why: object) -> Self:
+        """Name the place and what is wrong."""
+        return cls(f"The message cannot be read: {why}.", place)
+
+
+class AlertSchemaUnknown(BrokenContract):
+    """Report an alert packet that was written by a schema that nobody knows."""
+
+    code = "alert-schema-unknown"
+    next_action = "Have the schema registered; then `dbb quarantine release` the packet."
+
+    @classmethod
+    def for_packet(cls, place: str, number: int) -> Self:
+        """Name the place and the schema's number."""
+        return cls(f"The packet is written by schema {number}, which is not registered.", place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Self
 
@@ -331,3 +332,35 @@ class EfdValuesLate(OverBudget):
     def for_endpoint(cls, endpoint: str, behind: int, since: str) -> Self:
         """Name the endpoint, how many publications it lacks, and since when."""
         return cls(f"It lacks {behind} publications, the first since {since}.", endpoint)
+
+
+class AlertCountsDiffer(OverBudget):
+    """Report a night whose alerts are not archived as they were issued."""
+
+    code = "alert-counts-differ"
+    next_action = "Take what is missing before the deadline: `dbb alerts archive`; see the runbook."
+
+    @classmethod
+    def for_night(cls, night: str, counts: str, deadline: dt.datetime, now: dt.datetime) -> Self:
+        """Name the night, its counts, and until when the stream has it."""
+        left_h = (deadline - now).total_seconds() / 3600
+        when = f"{deadline:%Y-%m-%d %H:%M} UTC"
+        until = f"until {when}, {left_h:.0f} h more" if left_h > 0 else f"since {when} no longer"
+        return cls(f"The counts differ: {counts}; the stream has the night {until}.", night)
+
+
+class AlertStreamExpired(OverBudget):
+    """Report alert packets that left the stream before they were archived."""
+
+    code = "alert-stream-expired"
+    next_action = "Take them from the alert database: `dbb alerts archive --from-database`."
+
+    @classmethod
+    def for_topic(cls, topic: str, messages: int) -> Self:
+        """Name the topic and how many messages are gone."""
+        return cls(f"{messages} messages left the stream before they were taken.", topic)
+
+    @classmethod
+    def for_new_stream(cls, topic: str) -> Self:
+        """Name the topic that ends before where it was taken."""
+        return cls("The topic ends before what was taken of it: it was made anew.", topic)

@@ -1,0 +1,1 @@
+"""The clients of the archive of alert packets: the stream, the schemas, the shards, the ledger's rows."""

@@ -1,0 +1,125 @@
+"""Understanding packets: Confluent's header (a zero and the schema's number), and an Avro record."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import fastavro
+import requests
+
+from dbb.errors import AlertSchemaUnknown, AlertUnreadable, BadDayObs, CatalogUnavailable
+from dbb.model.alerts import Packet
+from dbb.model.day_obs import TAI_MINUS_UTC, DayObs
+
+HEADER_BYTES = 5
+TIMEOUT_S = 10
+MJD_EPOCH = dt.datetime(1858, 11, 17, tzinfo=dt.UTC)
+
+SchemaSource = Callable[[int], Any]
+"""Give a schema by its number, as parsed JSON; None where there is none."""
+
+_WANTED = {"diaSourceId", "visit", "detector", "diaObjectId", "midpointMjdTai"}
+_DECODING = (ValueError, LookupError, EOFError, TypeError, StopIteration, OverflowError)
+
+
+class AvroPackets:
+    """Read packets.
+
+    Parameters
+    ----------
+    source
+        Where schemas are from; each is asked for once.
+    """
+
+    def __init__(self, source: SchemaSource) -> None:
+        self._source = source
+        self._raw: dict[int, Any] = {}
+        self._parsed: dict[int, tuple[Any, Any]] = {}
+
+    def schema(self, number: int) -> str:
+        """Give a schema that was used, as JSON."""
+        return json.dumps(self._raw[number], separators=(",", ":"))
+
+    def read(self, data: bytes, place: str) -> Packet:
+        """Say what a packet is about; the whole record is walked through.
+
+        Raises
+        ------
+        AlertUnreadable, AlertSchemaUnknown
+            If it cannot be read to its end, or nobody knows the schema.
+        CatalogUnavailable
+            If the schema registry does not answer.
+        """
+        if len(data) < HEADER_BYTES or data[0] != 0:
+            raise AlertUnreadable.for_packet(place, "it does not begin with Confluent's header")
+        number = int.from_bytes(data[1:HEADER_BYTES], "big")
+        writer, reader = self._schemas(number, place)
+        stream = io.BytesIO(data)
+        stream.seek(HEADER_BYTES)
+        try:
+            record = fastavro.schemaless_reader(stream, writer, reader)
+            if stream.tell() != len(data):
+                raise ValueError("bytes are left over")
+            return _packet(record, number)
+        except (*_DECODING, BadDayObs) as error:
+            why = f"schema {number} does not read it: {error or type(error).__name__}"
+            raise AlertUnreadable.for_packet(place, why) from None
+
+    def _schemas(self, number: int, place: str) -> tuple[Any, Any]:
+        if number not in self._parsed:
+            raw = self._source(number)
+            if raw is None:
+                raise AlertSchemaUnknown.for_packet(place, number)
+            try:
+                parsed = fastavro.parse_schema(raw), fastavro.parse_schema(_projection(raw))
+            except Exception as error:
+                raise AlertUnreadable.for_packet(place, f"schema {number}: {error}") from error
+            self._raw[number], self._parsed[number] = raw, parsed
+        return self._parsed[number]
+
+
+def registry_schemas(url: str) -> SchemaSource:
+    """Ask a schema registry."""
+
+    def ask(number: int) -> Any:
+        address = f"{url.rstrip('/')}/schemas/ids/{number}"
+        try:
+            answer = requests.get(address, timeout=TIMEOUT_S)
+            if answer.status_code == requests.codes.not_found:
+                return None
+            answer.raise_for_status()
+            return json.loads(answer.json()["schema"])
+        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
+            raise CatalogUnavailable.for_call(address, error) from error
+
+    return ask
+
+
+def _projection(schema: Any) -> Any:
+    """Keep of a schema what the index needs: the rest is skipped, and nothing made of it."""
+    fields = []
+    for each in schema["fields"]:
+        if each["name"] == "diaSourceId":
+            fields.append(each)
+        elif each["name"] == "diaSource":
+            kept = [inner for inner in each["type"]["fields"] if inner["name"] in _WANTED]
+            fields.append({**each, "type": {**each["type"], "fields": kept}})
+    return {**schema, "fields": fields}
+
+
+def _packet(record: Any, number: int) -> Packet:
+    source = record["diaSource"]
+    alert_id = record.get("diaSourceId", source["diaSourceId"])
+    midpoint = MJD_EPOCH + dt.timedelta(days=source["midpointMjdTai"]) - TAI_MINUS_UTC
+    return Packet(
+        alert_id=alert_id,
+        night=DayObs.at(midpoint),
+        schema_id=number,
+        visit=source.get("visit"),
+        detector=source.get("detector"),
+        dia_object_id=source.get("diaObjectId"),
+    )
