@@ -10,7 +10,7 @@ Airflow: about a second a task.
 
 ::
 
-    python benchmarks/calibration_flow.py [--exposures 1 5 25 50] [--pixels 32] [--amplifiers 2]
+    python benchmarks/calibration_flow.py [--exposures 1 5 25 50] [--pixels 32] [--amplifiers 2] [--detectors 0]
                                           [--postgres URL] [--kill 25] [--rate 0.073]
 
 ``--kill`` names the size of the group at which a process is killed within each step. All exposures but
@@ -25,6 +25,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests"
 
 import psutil  # type: ignore[import-untyped]
 
+from dbb.flows.backbone import Backbone
 from dbb.flows.calibration import bring_in, make_calibrations
 from dbb.flows.calibration_force import compare
 from dbb.flows.calibration_groups import find_work
@@ -57,6 +59,8 @@ from support.world import NIGHT, POLICIES, RSES
 
 PLACES = ("usdf", "frdf", "chile")
 KEY = b"benchmark"
+SERVED = "publish, certified but not said"
+"""A moment within *publish*: Butler has committed, and the ledger does not know it yet."""
 FULL_MPIX, DETECTORS = 16.0, 205
 """A detector of LSSTCam, and how many of them there are."""
 
@@ -86,6 +90,8 @@ class Marking:
 
     def advance(self, units: Any, endpoint: str, old: State, new: State, reason: str) -> Any:
         """Move deliveries; at a receiver it says which step follows."""
+        if endpoint != PLACES[0] and units and new is State.PUBLISHED:
+            mark(SERVED)
         done = self._real.advance(units, endpoint, old, new, reason)
         following = {State.ARRIVED: Step.VERIFY, State.VERIFIED: Step.PUBLISH}
         if endpoint != PLACES[0] and done and new in following:
@@ -102,11 +108,21 @@ def open_site(folder: Path, ledger_url: str) -> CalibrationSite:
     return site
 
 
+_DIE_AT = "CALIBRATION_FLOW_DIES_AT"
+
+
 # -- what the processes do that are watched --------------------------------------------------------
 
 
 def mark(step: str) -> None:
-    """Tell the parent that a step begins, and what was spent until now."""
+    """Tell the parent that a step begins, and what was spent until now.
+
+    A moment is too short for the parent to meet: there the process kills itself.
+    """
+    if step == SERVED:
+        if os.environ.get(_DIE_AT) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return
     own = resource.getrusage(resource.RUSAGE_SELF)
     others = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
@@ -136,13 +152,19 @@ def work(folder: Path, ledger_url: str, campaign: str, names: Sequence[str]) -> 
             mark(Step.GATHER)
         unit = make_calibrations(backbone, site.workshop, group, campaign)
         bring_in(backbone, [unit])
-        mark(Step.REPLICATE)
-        site.catalog.run_daemons()
-        for place in PLACES[1:]:
-            mark(Step.REPLICATE)
-            units = look_for_copies(backbone, place).work
-            publish_units(backbone, units, place)
+        deliver(backbone, site.catalog)
+    if not groups:  # a process that was killed later had them in force at the archive
+        deliver(backbone, site.catalog)
     mark("end")
+
+
+def deliver(backbone: Backbone, catalog: Any) -> None:
+    """Do what Rucio and the DAG `deliver` do: whatever an endpoint lacks, whoever made it."""
+    mark(Step.REPLICATE)
+    catalog.run_daemons()
+    for place in PLACES[1:]:
+        mark(Step.REPLICATE)
+        publish_units(backbone, look_for_copies(backbone, place).work, place)
 
 
 def prepare(folder: Path, ledger_url: str) -> None:
@@ -183,6 +205,7 @@ def watch(
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env=os.environ | {_DIE_AT: kill_in},
     )
     over = threading.Event()
     sampler = threading.Thread(target=_sample, args=(child.pid, now, seen, over))
@@ -204,6 +227,8 @@ def watch(
     over.set()
     sampler.join()
     seen.total_s = time.monotonic() - begun
+    if code == -signal.SIGKILL and kill_in == SERVED:
+        seen.killed_in = SERVED
     if code and not seen.killed_in:
         raise SystemExit(f"{words[0]} ended with {code}")
     return seen
@@ -258,10 +283,12 @@ def make_camera_files(folder: Path, given: argparse.Namespace) -> dict[int, str]
     """Write the sequences; keep the last exposure of each back."""
     site = open_site(folder, "sqlite://")
     names, first = {}, 1
+    imaging = [each for each in site.cameras["LSSTCam"].detectors if each.dataset_type == "raw"]
+    chosen = [each.name_in_files for each in imaging[: given.detectors]] if given.detectors else ()
     sizes = [*given.exposures, *([1] if given.kill else [])]
     for number, size in enumerate(sizes):
         site.shoot(
-            "bias", first, exposures=size, detectors=(), pixels=given.pixels,
+            "bias", first, exposures=size, detectors=chosen, pixels=given.pixels,
             amplifiers=given.amplifiers,
         )  # fmt: skip
         group = f"bias-O{first}"
@@ -318,6 +345,7 @@ def main() -> None:
     parser.add_argument("--exposures", type=int, nargs="+", default=[1, 5, 25, 50])
     parser.add_argument("--pixels", type=int, default=32, help="rows and columns of an amplifier")
     parser.add_argument("--amplifiers", type=int, default=2)
+    parser.add_argument("--detectors", type=int, default=0, help="how many; 0: all")
     parser.add_argument(
         "--postgres", default="", metavar="URL", help="of a database for the ledger"
     )
@@ -355,10 +383,10 @@ def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     place = [str(folder), ledger_url]
     camera = open_site(folder, ledger_url).cameras["LSSTCam"].detectors
-    detectors = sum(each.dataset_type == "raw" for each in camera)
+    detectors = given.detectors or sum(each.dataset_type == "raw" for each in camera)
     pixels = given.amplifiers * given.pixels**2
     print(
-        f"{len(camera)} detectors of {pixels} pixels, calibrations of {detectors}, {os.cpu_count()} cores"
+        f"{given.detectors or len(camera)} detectors of {pixels} pixels, calibrations of {detectors}, {os.cpu_count()} cores"
     )
     told: dict[str, Any] = {}
     raw = watch(["prepare", *place])
@@ -375,9 +403,9 @@ def measure(folder: Path, ledger_url: str, given: argparse.Namespace) -> None:
             usual = dict(seen.wall_s)
     if given.kill:
         rows = []
-        for step in Step:
+        for number, step in enumerate((*Step, SERVED)):
             name = names[0] if step is Step.WAIT else names[given.kill]
-            campaign = f"kill{step}"
+            campaign = f"kill{number}"
             killed = watch(["work", *place, campaign, name], str(step), usual)
             again = watch(["work", *place, campaign, name])
             check(folder, ledger_url, campaign, detectors, 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
+import psutil
 import pytest
 from lsst.daf.butler import Butler
 
@@ -56,6 +59,22 @@ class Operator:
     def runs(self):
         return self.call("GET", f"dags/{DAG}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
 
+    def running(self):
+        """Give the task instances that run now, of all DAGs."""
+        path = "dags/~/dagRuns/~/taskInstances?state=running&limit=100"
+        return self.call("GET", path)["task_instances"]
+
+    def tries(self, known):
+        """Give how often each task was tried in the runs that are new."""
+        found = {}
+        for run in self.runs():
+            if run["dag_run_id"] not in known:
+                path = f"dags/{DAG}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances"
+                for each in self.call("GET", path)["task_instances"]:
+                    most = max(found.get(each["task_id"], 0), each["try_number"])
+                    found[each["task_id"]] = most
+        return found
+
     def failed_tasks(self, known):
         found = []
         for run in self.runs():
@@ -87,14 +106,14 @@ def operator(night):
     operator.pause(paused=True)
 
 
-def take_sequences(night, backbone):
-    """Take biases, darks and flats that nobody has taken yet; give the groups' names by kind."""
+def take_sequences(night, backbone, kinds=("bias", "dark", "flat")):
+    """Take sequences that nobody has taken yet; give the groups' names by kind."""
     known = backbone.ledger.units_of_night("LSSTCam", int(night.day_obs))
     last = max((int(row.obs_id[-6:]) for row in known if row.kind == "raw"), default=0)
     first = 5001 + 60 * max(0, (last - 5001) // 60 + 1)  # a later number is a later time
     root = Path(url2pathname(urlsplit(night.env["DBB_STORE_SUMMIT"]).path))
     names = {}
-    for number, kind in enumerate(("bias", "dark", "flat")):
+    for number, kind in enumerate(kinds):
         at = first + 20 * number
         make_calibration_group(
             root, kind, exposures=EXPOSURES, detectors=DETECTORS, amplifiers=2, pixels=48,
@@ -105,13 +124,13 @@ def take_sequences(night, backbone):
     return names
 
 
-def wait_for(what, seconds):
+def wait_for(what, seconds, every_s=1):
     end = time.monotonic() + seconds
     while True:
         if found := what():
             return found
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(1)
+        time.sleep(every_s)
 
 
 def alerts(night):
@@ -173,6 +192,69 @@ def test_bias_dark_and_flat_are_in_force_everywhere_and_a_late_step_is_told_of(
         assert [share.step for share in shares] == list(Step)
         shown = ", ".join(f"{share.step} {share.seconds:.1f}" for share in shares[1:])
         night.say(f"{attempt.unit}: {shown}")
+
+
+def test_a_task_that_is_killed_in_any_step_is_done_again_and_its_result_is_in_force_once(
+    night, settings, operator
+):
+    backbone = open_backbone(settings, "test")
+    name = take_sequences(night, backbone, ["bias"])["bias"]
+    night.transfer()
+    known = {run["dag_run_id"] for run in operator.runs()}
+    operator.pause(paused=False)
+    operator.call("POST", f"dags/{DAG}/dagRuns", {"logical_date": None})
+    began = time.monotonic()
+    killed = {}
+
+    def kill_and_look():
+        kill_one_of_each_step(operator, backbone, name, killed)
+        return in_force(backbone, name)
+
+    attempt = wait_for(kill_and_look, STARTS_WITHIN_S + DONE_WITHIN_S, every_s=0.1)
+    took_s = time.monotonic() - began
+    night.say(f"killed {killed}; in force everywhere {took_s:.0f} s after the run was asked for")
+    assert {"make_bias", "bring_in_bias"} <= set(killed)
+    over = {"success", "failed"}
+    wait_for(lambda: {run["state"] for run in operator.runs()} <= over, DONE_WITHIN_S)
+    assert operator.failed_tasks(known) == []
+    tries = operator.tries(known)
+    assert all(tries[task] > 1 for task in killed if task in tries), tries
+    assert backbone.calibrations.attempts(name) == [attempt]
+    assert attempt.accepted
+    assert len(backbone.calibrations.products(attempt.unit)) == len(DETECTORS)
+    published = [
+        event.endpoint
+        for event in backbone.ledger.events(attempt.unit)
+        if event.new_state is State.PUBLISHED
+    ]
+    assert sorted(published) == sorted(set(published))
+    rows = [row for row in compare(backbone, "LSSTCam") if row.collection.endswith("/daily")]
+    assert sorted(row.endpoint for row in rows) == sorted(published)
+    assert {row.verdict for row in rows} == {"equal"}
+    assert len({row.sha256 for row in rows}) == 1
+    shares = read_budget(backbone, attempt.unit).shares
+    assert [share.step for share in shares] == list(Step)
+    night.say(", ".join(f"{share.step} {share.seconds:.1f}" for share in shares[1:]))
+
+
+def kill_one_of_each_step(operator, backbone, name, killed):
+    """Kill the process of each task that works on a group, once, when it has begun its work."""
+    if not (attempts := backbone.calibrations.attempts(name)):
+        return  # whoever makes it has not begun
+    unit = attempts[0].unit
+    is_at_archive = bool(backbone.ledger.deliveries([unit]))
+    for task in operator.running():
+        its = task["task_id"]
+        is_ours = task["dag_id"] == DAG or (is_at_archive and its.startswith("publish"))
+        if is_ours and its not in killed and task["pid"]:
+            try:
+                title = " ".join(psutil.Process(task["pid"]).cmdline())
+                if task["id"] not in title:  # Airflow names the task in the title of its process
+                    continue
+                os.kill(task["pid"], signal.SIGKILL)
+            except (psutil.NoSuchProcess, ProcessLookupError):
+                continue
+            killed[its] = [str(each.state) for each in backbone.calibrations.attempts(name)]
 
 
 def assert_a_user_finds_them(settings, places, names, attempts, backbone):

@@ -20,6 +20,9 @@ from dbb.errors import (
     BrokenContract,
     CalibrationProductRefused,
     Damaged,
+    DbbError,
+    PayloadFailed,
+    PayloadOutOfTime,
     UnknownItem,
 )
 from dbb.flows.backbone import Backbone
@@ -54,6 +57,7 @@ log = logging.getLogger(__name__)
 PROVENANCE = "provenance.json"
 STORAGE_CLASS = "FitsHDUList"
 FORMATTER = "dbb.hooks.butler_formatter.FitsFileFormatter"
+_INPUTS = "inputs"
 _NAMESPACE = uuid.UUID("6f6b1e0e-58b1-4c0c-8f0e-2b9b8d0c6f11")
 _APPLIED = {
     CalibrationKind.BIAS: (),
@@ -117,14 +121,18 @@ def make_calibrations(
     folder = workshop.scratch / hashlib.sha256(attempt.unit.encode()).hexdigest()[:16]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    left = folder
     try:
         _make(backbone, workshop, group, attempt, folder)
-    except (BrokenContract, Damaged) as error:
-        backbone.calibrations.refuse(attempt.unit, error.code, error.message)
-        refuse_unit(backbone, attempt.unit, group.day_obs, backbone.policy.archive, error)
+    except DbbError as error:
+        if isinstance(error, BrokenContract | Damaged):
+            backbone.calibrations.refuse(attempt.unit, error.code, error.message)
+            refuse_unit(backbone, attempt.unit, group.day_obs, backbone.policy.archive, error)
+        if isinstance(error, PayloadFailed | PayloadOutOfTime):
+            left = folder / _INPUTS  # the rest is the program's log, which the error names
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True)
     return attempt.unit
 
 
@@ -198,7 +206,9 @@ def _make(
     folder: Path,
 ) -> None:
     began = backbone.clock.now()
-    inputs = _Inputs(backbone, group, folder)
+    copies = folder / _INPUTS
+    copies.mkdir()
+    inputs = _Inputs(backbone, group, copies)
     raws = list(inputs.raws())
     applied = [each for kind in _APPLIED[group.kind] for each in inputs.in_force(kind, attempt)]
     before = list(inputs.in_force(str(group.kind), attempt))

@@ -1,6 +1,7 @@
 """Synthetic groups through the real payload, judge, indexer and Butler, to a user's `get`."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from lsst.daf.butler import Butler
 
-from dbb.errors import CalibrationInputsRefused
+from dbb.errors import CalibrationInputsRefused, PayloadFailed
 from dbb.flows.calibration_budget import settle
 from dbb.flows.calibration_force import apply_rollback, compare, plan_rollback
 from dbb.hooks.calibration.payloads import PAYLOADS_FILE, load_payload
@@ -73,12 +74,14 @@ def test_a_bad_group_leaves_the_one_in_force_and_a_rollback_brings_it_back(world
 SUPPORT = Path(__file__).parents[2] / "support"
 PIPETASK = os.environ.get("PIPETASK") or shutil.which("pipetask") or ""
 """Rubin's executor: of `lsst-ctrl-mpexec`, which is no part of this project's environment."""
+BPS = os.environ.get("BPS") or shutil.which("bps") or ""
+"""Rubin's batch system: of `lsst-ctrl-bps`, neither."""
 
 
 def load(folder, name, *words):
     """Declare an external payload, as the shipped file does, and read the declaration."""
     entry = {
-        "name": name, "kind": "command", "version": "7", "time_limit_s": 120, "command": list(words)
+        "name": name, "kind": "command", "version": "7", "time_limit_s": 400, "command": list(words)
     }  # fmt: skip
     path = folder / "payloads.yaml"
     path.write_text(yaml.safe_dump({"default": name, "payloads": [entry]}))
@@ -115,17 +118,42 @@ def test_an_external_program_makes_what_goes_in_force_everywhere(world):
     check_of_outside(world, payload, world.make(payload))
 
 
+def test_the_log_of_a_program_that_failed_is_where_the_error_says(world):
+    program = "print('the reason'); raise SystemExit(3)"
+    payload = load(world.folder, "outside", sys.executable, "-c", program, "{order}", "{result}")
+    world.take("bias", 5001, amplifiers=1)
+    with pytest.raises(PayloadFailed) as caught:
+        world.make(payload)
+    (log,) = re.findall(r"its log is (\S+)\.", caught.value.message)
+    assert Path(log).read_text() == "the reason\n"
+    assert not list((world.folder / "scratch").glob("*/inputs"))
+
+
 @pytest.mark.skipif(not PIPETASK, reason="there is no pipetask: PIPETASK names one")
 def test_rubins_executor_makes_what_goes_in_force_everywhere(world, monkeypatch):
+    payload = load(world.folder, "cp-pipe", PIPETASK, *shipped("cp-pipe", monkeypatch)[1:])
+    world.take("bias", 5001, amplifiers=1)
+    check_of_outside(world, payload, world.make(payload))
+
+
+@pytest.mark.skipif(not BPS, reason="there is no bps: BPS names one, with its Parsl plugin")
+def test_rubins_batch_system_makes_what_goes_in_force_everywhere(world, monkeypatch):
+    prefix = str(Path(BPS).parents[1])
+    words = [word.replace("/opt/lsst", prefix) for word in shipped("cp-pipe-bps", monkeypatch)]
+    payload = load(world.folder, "cp-pipe-bps", *words)
+    world.take("bias", 5001, amplifiers=1)
+    check_of_outside(world, payload, world.make(payload))
+
+
+def shipped(name, monkeypatch):
+    """Give the words of a command that the shipped file has as an example, for the tests' pipeline."""
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(SUPPORT.parent), str(INCLUDE.parent / "plugins")])
     )
-    text = PAYLOADS_FILE.read_text().split("# begin of cp-pipe\n")[1].split("# end of cp-pipe")[0]
-    shipped = yaml.safe_load(text.replace("#", " "))
-    words = [
-        str(SUPPORT / "combine_pipeline.yaml") if word.endswith(".yaml") else word
-        for word in shipped[0]["command"]
-    ]
-    payload = load(world.folder, "cp-pipe", PIPETASK, *words[1:])
-    world.take("bias", 5001, amplifiers=1)
-    check_of_outside(world, payload, world.make(payload))
+    text = PAYLOADS_FILE.read_text().split(f"# begin of {name}\n")[1].split("# end of")[0]
+    (entry,) = yaml.safe_load(text.replace("#", " "))
+    ours = {
+        "cp_pipe/cp{kind}.yaml": str(SUPPORT / "combine_pipeline.yaml"),
+        "/opt/dbb/include/calibration/bps.yaml": str(PAYLOADS_FILE.parent / "bps.yaml"),
+    }
+    return [ours.get(word, word) for word in entry["command"]]

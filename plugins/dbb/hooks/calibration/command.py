@@ -143,6 +143,7 @@ def _running(
     # Butler imports the formatter of the datasets in the scratch repository by its name.
     paths = [str(PLUGINS), *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(paths)
+    environment["PWD"] = str(work)  # some programs believe it more than the kernel
     try:
         process = subprocess.Popen(  # noqa: S603 - the command of a reviewed file, never a shell's
             words,

@@ -31,8 +31,12 @@ UNIT = {
 INPUT_NUMBERS = frozenset({"median_adu", "saturated_fraction", "zero_fraction"})
 """What is measured of an image, and must have limits."""
 
-SAMPLED_ROWS = 64
-"""Rows of each amplifier that an image is judged by: evenly spread, all of a small one."""
+SAMPLED_BANDS, BAND_ROWS = 16, 4
+"""Of each amplifier, by which an image is judged: evenly spread; all rows of a small one.
+
+To take rows out of a compressed image costs by the piece, not by the row: a row at a time is four
+times as dear.
+"""
 
 
 def measure_input(
@@ -145,9 +149,9 @@ def _sample(name: str, unit: Any) -> Any:
     try:
         given = unit.header.get("DATASEC")
         box = (0, rows, 0, columns) if given is None else parse_section(given)[0]
-        lines = np.unique(np.linspace(box[0], box[1] - 1, SAMPLED_ROWS).astype(int))
-        if len(lines) < box[1] - box[0]:
-            parts = [unit.section[line : line + 1, :] for line in lines]
+        if box[1] - box[0] > SAMPLED_BANDS * BAND_ROWS:
+            bands = np.linspace(box[0], box[1] - BAND_ROWS, SAMPLED_BANDS).astype(int)
+            parts = [unit.section[first : first + BAND_ROWS, :] for first in bands]
             return np.concatenate(parts)[:, box[2] : box[3]]
         return unit.data[box[0] : box[1], box[2] : box[3]]
     except (ValueError, IndexError, TypeError, OSError) as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
+from astropy.io import fits
 
 from dbb.errors import (
     CalibrationInputsRefused,
@@ -18,11 +19,13 @@ from dbb.flows.calibration_checks import Range
 from dbb.hooks.calibration.combining import CombiningPayload
 from dbb.hooks.calibration.judging import CalibrationJudge
 from dbb.hooks.calibration.limits import FOLDER, load_limits
+from dbb.hooks.calibration.measuring import measure_input
 from dbb.hooks.calibration.product import publish, read_product, write_product
+from dbb.hooks.calibration.reader import InputReader
 from dbb.hooks.instruments import load_instruments
 from dbb.model.payload import CalibrationKind
 from sandbox.synthetic_night import GroupFault
-from support.calibration_orders import IDS, applied, make_order, raw_inputs, take
+from support.calibration_orders import IDS, applied, digest, make_order, raw_inputs, take
 
 HERE = CombiningPayload(processes=1)
 CAMERA = load_instruments()["LSSTCam"]
@@ -77,6 +80,20 @@ def test_a_planted_fault_is_refused_by_name(tmp_path, judge, kind, fault):
 
 def test_every_fault_is_planted_somewhere():
     assert {fault for _, fault in FAULTS} == set(GroupFault)
+
+
+@pytest.mark.parametrize(
+    ("rows", "share"), [(slice(0, 4), 1 / 16), (slice(-4, None), 1 / 16), (slice(0, 100), 1 / 2)]
+)
+def test_a_large_image_is_judged_by_rows_from_edge_to_edge(tmp_path, judge, rows, share):
+    given, *_ = raw_inputs(take(tmp_path, "bias", 1, pixels=200))
+    with fits.open(given.path, mode="update") as units:
+        for unit in units[1:]:
+            unit.data[rows] = 0
+    spoilt = replace(given, sha256=digest(given.path))
+    with InputReader() as reader:
+        facts = measure_input(spoilt, reader, judge.limits.saturation_adu, {})
+    assert facts.zero_fraction == pytest.approx(share, abs=0.001)
 
 
 def test_an_image_under_another_ones_name_is_refused(tmp_path, judge):
