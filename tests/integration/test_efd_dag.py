@@ -139,7 +139,8 @@ def test_a_run_of_the_dag_archives_its_hour_and_publishes_values(night):
     middle, end = night.begin + HOUR, night.begin + 2 * HOUR
     expect_hours(efd, night.begin, middle)  # the hour before was archived by an earlier run
     extract_open_cells(efd, night.begin, middle, limit=HOUR)
-    airflow(env, "dags", "test", DAG, end.isoformat())  # the interval that ends then
+    ended = (end + dt.timedelta(minutes=10)).isoformat()
+    airflow(env, "dags", "test", DAG, ended)  # the interval that ended six minutes after the hour
 
     found = {cell.topic: cell for cell in efd.cells.cells(efd.names, middle, end)}
     assert set(found) == set(efd.topics)
@@ -177,7 +178,7 @@ def test_a_run_of_the_dag_archives_its_hour_and_publishes_values(night):
         "efd",
         f"{MOUNT} azimuthEncoderAbsolutePosition0=3.5,private_seqNum=999999i {late}",
     )
-    airflow(env, "dags", "test", DAG, end.isoformat())
+    airflow(env, "dags", "test", DAG, ended)
     assert published.last() == 2
     with ledger.transaction() as connection:
         number = connection.execute(
