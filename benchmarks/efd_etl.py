@@ -23,9 +23,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / name) for name in ("plugins", "include", "tests", "benchmarks")]
+sys.path[:0] = [str(ROOT / name) for name in ("", "plugins", "include", "tests")]
 
-from efd_extract import peak_mib, source_cpu_s
+from benchmarks.efd_extract import peak_mib, source_cpu_s
 
 from dbb.flows.efd import Efd
 from dbb.flows.efd_archiving import expect_hours, extract_open_cells, find_late_points
