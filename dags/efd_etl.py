@@ -7,7 +7,7 @@ the newest first, into Parquet files, which `parcel_transfer` registers and publ
 *Transform, judge and publish.* An interval, the exposures of an instrument that ended in an hour, is made when all hours that it reaches
 into are archived, and again when they, its exposures or the configuration have changed. What the expectations
 forbid is not published. Versions are only added.
-*Load.* Publications travel as files and are loaded, in order, where `DBB_EFD_VALUES_<ENDPOINT>` names a database; the run that ends at 13:00 UTC
+*Load.* Publications travel as files and are loaded, in order, where `DBB_EFD_VALUES_<ENDPOINT>` names a database; the run that ends at 13:06 UTC
 compares these by row hash. A run may be repeated at any time: where nothing has changed, nothing is written. Without
 `DBB_EFD_URL` nothing is extracted. `dbb efd status` lists gaps, and intervals that wait or were refused.
 
@@ -52,7 +52,7 @@ with DAG(
     dag_id="efd_etl",
     description="Archive the Engineering and Facilities Database, and make values of every exposure.",
     doc_md=__doc__,
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable("6 * * * *", timezone="UTC"),  # an hour is due 5 min later
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=True,
     max_active_runs=1,

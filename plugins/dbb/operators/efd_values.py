@@ -174,7 +174,7 @@ class CompareValues(BaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Give by endpoint how many publications it is behind; raise what is wrong."""
         if dt.datetime.fromisoformat(self.end).hour != COMPARED_AT:
-            raise AirflowSkipException(f"The run that ends at {COMPARED_AT}:00 UTC compares.")
+            raise AirflowSkipException(f"The run that ends after {COMPARED_AT}:00 UTC compares.")
         from dbb.hooks.efd.published import SqlPublished  # noqa: PLC0415 - inside tasks only
         from dbb.wiring import SystemClock, open_efd_values, open_ledger  # noqa: PLC0415
 

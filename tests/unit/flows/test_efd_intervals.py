@@ -9,6 +9,7 @@ from dbb.flows.efd_intervals import look_at
 from dbb.model.efd import to_ns
 from dbb.model.efd_interval import IntervalState
 from support.efd_world import BEGIN, EVENT, HOUR, MOUNT
+from support.telemetry import column, config_of
 from support.values_world import CONFIG, LIMITS, ValuesWorld, exposure
 
 
@@ -155,3 +156,13 @@ def test_a_file_that_is_gone_fails_its_interval_alone_and_it_is_tried_again(efd)
     efd.world.stores["usdf"].put(f"files/{file.name}", kept)
     assert efd.transform()["published"] == 1
     assert efd.interval(1).attempts == 0
+
+
+def test_samples_of_another_unit_than_their_columns_are_refused_unless_it_is_a_misprint(efd):
+    wrong = column("azimuth_mean", topic=MOUNT, fields=("azimuth0",), ivoa={"unit": "rad"})
+    efd.config = config_of(wrong)
+    refused = efd.transform()
+    assert isinstance(refused, EfdValuesRefused)
+    assert "azimuth_mean of azimuth0" in refused.message
+    efd.limits = dataclasses.replace(LIMITS, misprints={"azimuth_mean": "deg"}, sha256="another")
+    assert efd.transform()["published"] == 2

@@ -93,3 +93,13 @@ def test_a_gate_that_is_wrong_is_refused(tmp_path, words):
 
 def test_infinite_limits_are_understood():
     assert math.isinf(Gate(CONFIG, LIMITS)._of(CONFIG.columns[1])[1])
+
+
+def test_the_files_know_the_misprints_of_the_published_schema(tmp_path):
+    for name in ("LSSTCam", "LATISS"):
+        limits = load_gate(name)
+        assert any("airflow_direction" in column for column in limits.misprints)
+        assert len(limits.sha256) == 64
+    (tmp_path / "gate_x.yaml").write_text("units: {}\ntopics: {}\nmisprints: {a: 1}\n")
+    with pytest.raises(PolicyUnreadable, match="misprints"):
+        load_gate("x", tmp_path)
