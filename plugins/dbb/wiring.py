@@ -403,11 +403,15 @@ def open_views(backbone: Backbone) -> Views:
     )
 
 
-def open_nights(backbone: Backbone) -> NightRows:
-    """Open the sums of nights, over the connection that the backbone has to its ledger."""
-    from dbb.hooks.nights import SqlNights  # noqa: PLC0415 - few ask
+def open_nights(backbone: Backbone, *, keep: bool = False) -> NightRows:
+    """Open the counts of nights, over the connection of a backbone's ledger.
 
-    return SqlNights(cast(SqlLedger, backbone.ledger))
+    With ``keep`` they are kept, and asked again when something has moved.
+    """
+    from dbb.hooks.nights import KeptNights, SqlNights  # noqa: PLC0415 - few ask
+
+    ledger = cast(SqlLedger, backbone.ledger)
+    return KeptNights(ledger, backbone.clock) if keep else SqlNights(ledger)
 
 
 def open_canaries(settings: Settings, actor: str) -> SqlCanaries:

@@ -280,7 +280,7 @@ def nights_report(
     }
     refusals = rows.refusals(first.value, last.value)
     names = sorted({name for item in refusals for name in (item.unit, item.unit.partition(".")[0])})
-    for each in rows.alike(first.value, last.value, instruments, names or [""]):
+    for each in rows.alike(first.value, last.value, instruments, names):
         _add_alike(backbone, sums[each.day_obs], each, now)
     _add_refused(backbone, sums, refusals, names)
     policy = backbone.policy
