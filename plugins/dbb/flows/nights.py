@@ -220,11 +220,13 @@ class NightsReport:
             return f"May the {self.source} buffer be released? Nobody can say: the last look is too old."
         if not held and not self.of(Verdict.ACT):
             return f"May the {self.source} buffer be released? Yes: it holds nothing of these nights that is needed."
-        units = "exposure" if held == 1 else "exposures"
-        return (
-            f"May the {self.source} buffer be released? No: {held:,} {units} of these nights lie there still; "
-            "each is let go by itself once enough copies were read."
+        units, lie = ("exposure", "lies") if held == 1 else ("exposures", "lie")
+        then = (
+            "what needs a decision comes first"
+            if self.of(Verdict.ACT)
+            else "each is let go by itself once enough copies were read"
         )
+        return f"May the {self.source} buffer be released? No: {held:,} {units} of these nights {lie} there still; {then}."
 
     @property
     def next_command(self) -> str:

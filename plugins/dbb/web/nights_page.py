@@ -95,7 +95,7 @@ def _table(report: NightsReport) -> Html:
                 _held(night),
                 f"{night.at_source:,}",
                 night.expected_at(report.second_reading_after_s) or "-",
-                "; ".join(f"{count:,} {why}" for why, count in night.whys.most_common(2)) or "-",
+                "; ".join(f"{why} ({count:,})" for why, count in night.whys.most_common(2)) or "-",
             ]
             for night in known
         ],
