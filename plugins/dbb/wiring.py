@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dbb.flows.expiry_views import ExpiryRows, Place
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
-    from dbb.flows.nights import NightRows
+    from dbb.flows.night_sums import NightRows
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.canary_rows import SqlCanaries
     from dbb.hooks.drills import SqlDrills

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache
 
-from dbb.flows.nights import Alike
+from dbb.flows.night_sums import Alike
 from dbb.hooks.ledger import SqlLedger, to_refusal
 from dbb.hooks.sql import to_time
 from dbb.model.delivery import State

@@ -23,7 +23,8 @@ from dbb.flows.deciding import Signature
 from dbb.flows.exposure_story import exposure_story
 from dbb.flows.lag_report import lag_report
 from dbb.flows.night import night_report
-from dbb.flows.nights import NIGHTS, NightRows, nights_report
+from dbb.flows.night_sums import NightRows
+from dbb.flows.nights import NIGHTS, nights_report
 from dbb.flows.now import now_report
 from dbb.flows.quarantine import apply_decisions, plan_decisions, quarantine_report
 from dbb.flows.sums import budget_sum, read_sum, replicas_sum

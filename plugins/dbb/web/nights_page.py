@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from dbb.flows.nights import NightsReport, NightSum
+from dbb.flows.night_sums import NightSum
+from dbb.flows.nights import NightsReport
 from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import FIRST, DayObs
 from dbb.web.layout import ageing, command_line, navigation, read_at
