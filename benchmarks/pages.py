@@ -1,7 +1,7 @@
 """Measure how long each page takes in the server, over a ledger of ten years of nights.
 
-Claim: the 95th percentile of every page is under 300 ms of server time, with a night of 3,250 exposures at four
-endpoints (the source and three that publish are five deliveries with Chile's), and ten years of other nights.
+Claim: the 95th percentile of every page is under 300 ms of server time, with a night of 3,250 exposures at the source
+and four endpoints, and ten years of other nights.
 
 It fills an empty PostgreSQL database (``--fill``) and then asks the application itself, without a network between.
 

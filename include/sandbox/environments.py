@@ -111,9 +111,10 @@ _FOR_TESTS = {
     "mariadbd": ("mariadb-server-core", "without it the tests of the Qserv handoff are left out"),
     "influxd": ("influxdb", "without it the tests of the EFD are left out"),
     "pgbackrest": ("pgbackrest", "without it the tests of backups are left out"),
+    "chromium": ("chromium", "without it the tests of pages in a browser are left out"),
     "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15", "the server that pgbackrest backs up"),
 }
-"""Servers that only tests start: by program, the Debian package and what it is for."""
+"""Programs that only tests start: by program, the Debian package and what it is for."""
 
 
 def find_program(name: str) -> str | None:

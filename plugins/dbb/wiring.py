@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dbb.flows.export_ports import Selection as ExportSelection
     from dbb.flows.metrics import Meters
     from dbb.flows.nights import NightRows
+    from dbb.flows.night_sums import NightRows
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.alerts.database import StoredAlerts
     from dbb.hooks.canary_rows import SqlCanaries
@@ -528,11 +529,15 @@ def open_views(backbone: Backbone) -> Views:
     )
 
 
-def open_nights(backbone: Backbone) -> NightRows:
-    """Open the sums of nights, over the connection that the backbone has to its ledger."""
-    from dbb.hooks.nights import SqlNights  # noqa: PLC0415 - few ask
+def open_nights(backbone: Backbone, *, keep: bool = False) -> NightRows:
+    """Open the counts of nights, over the connection of a backbone's ledger.
 
-    return SqlNights(cast(SqlLedger, backbone.ledger))
+    With ``keep`` they are kept, and asked again when something has moved.
+    """
+    from dbb.hooks.nights import KeptNights, SqlNights  # noqa: PLC0415 - few ask
+
+    ledger = cast(SqlLedger, backbone.ledger)
+    return KeptNights(ledger, backbone.clock) if keep else SqlNights(ledger)
 
 
 def open_canaries(settings: Settings, actor: str) -> SqlCanaries:

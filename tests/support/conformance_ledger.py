@@ -20,6 +20,8 @@ from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.keeping import SqlKeeping
 from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.lfa import SqlLfaObjects
+from dbb.hooks.nights import SqlNights
+from dbb.hooks.page_views import SqlViews
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
@@ -482,3 +484,64 @@ def test_what_arrives_at_a_buffer_is_summed_by_day(ledger):
 
 
 __all__ = [name for name in dir() if name.startswith("test_")]
+
+
+# -- what the pages ask ----------------------------------------------------------------------------
+
+
+def test_a_nights_deliveries_are_those_of_its_units(ledger):
+    ledger.note_units([row(), row(OTHER)])
+    for endpoint in ("usdf", "frdf"):
+        ledger.expect([UNIT, OTHER], endpoint, "wanted")
+    ledger.advance([UNIT], "usdf", State.EXPECTED, State.ARRIVED, "seen")
+    ledger.note_waiting({OTHER: "a link"}, "frdf")
+    found = {(item.unit, item.endpoint): item for item in ledger.deliveries_of_night(20261121)}
+    assert found == ledger.deliveries([UNIT, OTHER])
+    assert ledger.deliveries_of_night(20261122) == []
+
+
+def test_the_newest_word_stands_and_a_young_one_is_not_replaced(ledger):
+    ledger.note("look/summit", "{}")
+    first = ledger.noted(["look/summit", "none"])
+    assert [item.name for item in first.values()] == ["look/summit"]
+    ledger.note("look/summit", '{"new": 1}', every_s=3600)
+    assert ledger.noted(["look/summit"]) == first
+    ledger.note("look/summit", '{"new": 2}')
+    assert ledger.noted(["look/summit"])["look/summit"].document == '{"new": 2}'
+
+
+def test_units_that_stand_alike_are_counted_together(ledger):
+    ledger.note_units([row(), row(OTHER), row(unit_name(3))])
+    for endpoint in ("usdf", "frdf", "ukdf"):
+        ledger.expect([UNIT, OTHER], endpoint, "wanted")
+    nights = SqlNights(ledger)
+    found = nights.alike(20261121, 20261121, ["LSSTCam"], [unit_name(3)])
+    assert [(each.units, each.exposures, each.expected) for each in found] == [(2, 2, 6)]
+    assert [state for _, state, _ in found[0].states] == [State.EXPECTED] * 3
+    assert [name for name, _, _ in found[0].states] == ["frdf", "ukdf", "usdf"]
+    whole = nights.alike(20261121, 20261121, ["LSSTCam"], [])
+    assert sorted(each.units for each in whole) == [1, 2]
+    assert nights.newest_night(["LSSTCam"]) == 20261121
+    assert nights.newest_night(["none"]) is None
+    assert nights.touched(dt.datetime(2000, 1, 1, tzinfo=dt.UTC)) == {20261121}
+    assert nights.touched(dt.datetime(2100, 1, 1, tzinfo=dt.UTC)) == set()
+
+
+def test_what_waits_moves_and_is_there_is_counted(ledger):
+    ledger.note_units([row(), row(OTHER)])
+    ledger.expect([UNIT, OTHER], "frdf", "wanted")
+    ledger.note_waiting({UNIT: "a link", OTHER: "a link"}, "frdf")
+    views, long_ago = SqlViews(ledger), dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+    (waiting,) = views.waiting()
+    assert (waiting.endpoint, waiting.waits_for, waiting.deliveries) == ("frdf", "a link", 2)
+    ledger.advance([UNIT], "frdf", State.EXPECTED, State.ARRIVED, "seen")
+    assert views.moved("frdf", State.ARRIVED, long_ago) == (1, 0)
+    assert views.last_moved("frdf", State.ARRIVED) is not None
+    assert views.last_moved("frdf", State.LOST) is None
+    assert views.last_scrub("frdf") is None
+    assert {each.state for each in views.arrivals(20261121, 20261121, ["frdf"])} == {
+        "arrived",
+        "expected",
+    }
+    assert views.copies() == {0: 2}
+    assert views.expiries(long_ago).pins == 0

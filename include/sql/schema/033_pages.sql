@@ -11,3 +11,6 @@ create index quarantine_decision on quarantine (decision, found_at);
 
 -- Few deliveries wait at a time; many pages ask which.
 create index delivery_waiting on delivery (endpoint, waits_for) where waits_for <> '';
+
+-- What has happened lately, whatever it was.
+create index delivery_event_at on delivery_event (at);

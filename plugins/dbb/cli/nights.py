@@ -6,7 +6,8 @@ import argparse
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
-from dbb.flows.nights import NIGHTS, NightRows, nights_report
+from dbb.flows.night_sums import NightRows
+from dbb.flows.nights import NIGHTS, nights_report
 from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
 

@@ -35,6 +35,8 @@ class UnitStory:
         Its history, oldest first.
     facts
         What the header says; None before a file was read.
+    scope, run
+        Rucio's scope of its files, and Butler's run collection of its images.
     """
 
     line: NightRow
@@ -42,6 +44,28 @@ class UnitStory:
     refusals: tuple[Refusal, ...]
     events: tuple[DeliveryEvent, ...]
     facts: ExposureFacts | None
+    scope: str
+    run: str
+
+    @property
+    def dids(self) -> dict[str, str]:
+        """Give what Rucio calls its dataset, its bundle and its manifest."""
+        unit = Unit.parse(self.line.row.unit)
+        names = {
+            "dataset": unit.rucio_dataset, "bundle": unit.bundle_name, "manifest": unit.manifest_name,
+        }  # fmt: skip
+        return {what: f"{self.scope}:{name}" for what, name in names.items()}
+
+    @property
+    def butler(self) -> dict[str, Any]:
+        """Give what Butler calls its images: one for each detector, at every endpoint the same."""
+        row = self.line.row
+        return {
+            "run": self.run,
+            "dataset_types": ["raw", "guider_raw"],
+            "instrument": row.instrument,
+            "exposure": Unit.parse(row.unit).obs_id.exposure_id,
+        }
 
     @property
     def why(self) -> str:
@@ -91,6 +115,8 @@ class UnitStory:
             "why_not_published": self.why,
             "manifest_sha256": row.manifest_sha256,
             "bundle": row.bundle.to_json() if row.bundle is not None else None,
+            "dids": self.dids,
+            "butler": self.butler,
             "rules": {name: item.rule_id for name, item in self.deliveries.items()},
             "facts": None if self.facts is None else _plain(dataclasses.asdict(self.facts)),
             "refusals": [refusal_json(item) for item in self.refusals],
@@ -166,6 +192,8 @@ def _unit_story(
         refusals=refusals,
         events=tuple(ledger.events(row.unit)),
         facts=facts,
+        scope=backbone.policy.scope,
+        run=backbone.policy.run.format(instrument=row.instrument),
     )
 
 

@@ -23,6 +23,7 @@ from dbb.flows.deciding import Signature
 from dbb.flows.exposure_story import exposure_story
 from dbb.flows.lag_report import lag_report
 from dbb.flows.night import night_report
+from dbb.flows.night_sums import NightRows
 from dbb.flows.nights import NIGHTS, nights_report
 from dbb.flows.now import now_report
 from dbb.flows.quarantine import apply_decisions, plan_decisions, quarantine_report
@@ -111,8 +112,16 @@ def nights_page(
     """Show the last nights, or those until one."""
     wants_json = _wants_json(request)
     day_obs = DayObs.parse(last) if last else None
-    report = nights_report(ports, open_nights(ports), day_obs, _whole(number))
+    report = nights_report(ports, _nights(request.app, ports), day_obs, _whole(number))
     return _json(report.to_json()) if wants_json else _html(nights_html(report))
+
+
+def _nights(app: FastAPI, ports: Backbone) -> NightRows:
+    """Give the counts of nights that this process keeps from one page to the next."""
+    kept: tuple[object, NightRows] | None = getattr(app.state, "nights", None)
+    if kept is None or kept[0] is not ports.ledger:
+        kept = app.state.nights = (ports.ledger, open_nights(ports, keep=True))
+    return kept[1]
 
 
 def night_page(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from dbb.flows.detectors import count_lacking, count_refused
 from dbb.flows.exposure_story import ExposureStory, UnitStory
@@ -13,7 +14,7 @@ from dbb.model.instrument import Instrument
 from dbb.model.quarantine import Decision
 from dbb.web.focal_plane import focal_plane
 from dbb.web.layout import ageing, command_line, navigation, read_at
-from dbb.web.markup import Html, join, page, sentence, sign, table, tag
+from dbb.web.markup import Html, exactly, join, page, sentence, sign, table, tag
 from dbb.web.signs import headline, sign_of
 
 
@@ -71,17 +72,34 @@ def _facts(unit: UnitStory) -> Html:
         known += [
             ("bundle", f"{row.bundle.size_bytes:,} bytes"),
             ("its sha256", tag("code", row.bundle.sha256)),
+            ("its adler32", tag("code", row.bundle.adler32)),
+            ("its crc32c", tag("code", row.bundle.crc32c)),
             ("manifest", tag("code", row.manifest_sha256)),
         ]
+    known += [(f"DID, {what}", tag("code", did)) for what, did in unit.dids.items()]
+    butler = unit.butler
+    query = f"instrument='{butler['instrument']}' AND exposure={butler['exposure']}"
+    known += [
+        ("Butler's run", tag("code", butler["run"])),
+        ("its images", join((tag("code", name) for name in butler["dataset_types"]), " and ")),
+        ("where", tag("code", query)),
+    ]
     return tag("dl", *(join((tag("dt", name), tag("dd", value))) for name, value in known))
 
 
 def _places(unit: UnitStory) -> Html:
     return table(
         "Where it is",
-        ["endpoint", "state", "since", "last read", "reason"],
+        ["endpoint", "state", "since", "last read", "rule", "reason"],
         [
-            [name, sign_of(place.state), place.since_at, place.verified_at, place.reason]
+            [
+                name,
+                sign_of(place.state),
+                place.since_at,
+                place.verified_at,
+                _rule(unit, name),
+                place.reason,
+            ]
             for name, place in unit.line.places.items()
         ],
     )
@@ -114,19 +132,34 @@ def _history(story: ExposureStory) -> Html:
         (event for unit in story.units for event in unit.events),
         key=lambda event: (event.at, event.unit),
     )
+    begin = events[0].at if events else None
     return table(
-        "What happened",
-        ["at", "part", "endpoint", "from", "to", "reason", "by"],
+        "What happened, to the millisecond",
+        ["at", "after", "part", "endpoint", "from", "to", "reason", "by"],
         [
             [
-                event.at,
+                exactly(event.at),
+                "-" if begin is None else f"{(event.at - begin).total_seconds():,.3f} s",
                 event.unit.partition(".")[2] or "1",
                 event.endpoint,
                 event.old_state or "-",
                 sign_of(event.new_state),
                 event.reason,
-                event.actor,
+                _actor(event.actor),
             ]
             for event in events
         ],
     )
+
+
+def _rule(unit: UnitStory, endpoint: str) -> object:
+    delivery = unit.deliveries.get(endpoint)
+    return "-" if delivery is None or not delivery.rule_id else tag("code", delivery.rule_id)
+
+
+def _actor(actor: str) -> object:
+    """Lead to the runs of Airflow that have this name, and so to their logs; people have none."""
+    if "__" not in actor:
+        return actor
+    query = urlencode({"run_id_pattern": actor})
+    return tag("a", actor, href=f"../../dag_runs?{query}", target="_top")

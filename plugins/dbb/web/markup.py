@@ -35,6 +35,12 @@ def safe(content: object) -> Html:
     return Html(html.escape(show(content)))
 
 
+def exactly(time: dt.datetime) -> Html:
+    """Show a time with its milliseconds."""
+    text = time.astimezone(dt.UTC).isoformat(sep=" ", timespec="milliseconds").partition("+")[0]
+    return Html(f'<time datetime="{text.replace(" ", "T")}Z">{text}</time>')
+
+
 def join(parts: Iterable[object], between: str = "") -> Html:
     """Escape and join parts."""
     return Html(between.join(map(safe, parts)))

@@ -18,6 +18,9 @@ from dbb.web.markup import Html, join, page, sentence, sign, table, tag
 from dbb.web.selection import Selection
 from dbb.web.signs import headline, sign_of
 
+REFUSALS = 50
+"""Held items that a night lists; the quarantine has all."""
+
 
 def night_document(report: NightReport, selection: Selection) -> dict[str, Any]:
     """Give what ``dbb night --json`` gives; a selection leaves out rows and nothing else."""
@@ -169,7 +172,7 @@ def _cells(report: NightReport, line: NightRow) -> list[object]:
 
 
 def _refusals(report: NightReport) -> Html:
-    return table(
+    listed = table(
         "Held in quarantine",
         ["refusal", "code", "endpoint", "item", "found", "reason", "next"],
         [
@@ -182,9 +185,14 @@ def _refusals(report: NightReport) -> Html:
                 item.reason,
                 sentence(item.next_action),
             ]
-            for item in report.refusals
+            for item in report.refusals[:REFUSALS]
         ],
     )
+    number = len(report.refusals)
+    if not number:
+        return listed
+    where = f"../quarantine?day_obs={report.day_obs}"
+    return join((listed, tag("p", tag("a", f"Decide on the {number:,} held", href=where))))
 
 
 def _lags(report: NightReport) -> Html:

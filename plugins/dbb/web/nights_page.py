@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from dbb.flows.nights import NightsReport, NightSum
+from dbb.flows.night_sums import NightSum
+from dbb.flows.nights import NightsReport
 from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import FIRST, DayObs
 from dbb.web.layout import ageing, command_line, navigation, read_at
@@ -95,7 +96,7 @@ def _table(report: NightsReport) -> Html:
                 _held(night),
                 f"{night.at_source:,}",
                 night.expected_at(report.second_reading_after_s) or "-",
-                "; ".join(f"{count:,} {why}" for why, count in night.whys.most_common(2)) or "-",
+                "; ".join(f"{why} ({count:,})" for why, count in night.whys.most_common(2)) or "-",
             ]
             for night in known
         ],

@@ -21,7 +21,7 @@ def quarantine_html(report: QuarantineReport, query: str, token: str) -> str:
     head = report.sentence.partition(" — ")[0]
     verdict = spoken(report.sentence)
     groups = [_group(code, items, may=bool(token)) for code, items in report.groups.items()]
-    asks = [_ask(report), *groups] if token and report.held else groups
+    asks = [_ask(), *groups] if token and report.held else groups
     body = join(asks)
     if token and report.held:
         hidden = _hidden(token=token, query=query)
@@ -50,9 +50,9 @@ def _filters(report: QuarantineReport, query: str) -> Html:
     return tag("p", "Of one night: ", join(links, " "), class_="choices")
 
 
-def _ask(report: QuarantineReport) -> Html:
+def _ask() -> Html:
     choice = join(
-        tag("label", tag_input("radio", "action", word), f" {does} ")
+        tag("label", _input("radio", "action", word), f" {does} ")
         for word, does in (
             ("release", "release: put back on its way, to be judged again"),
             ("reject", "reject: not wanted, the bytes stay where they are"),
@@ -61,10 +61,9 @@ def _ask(report: QuarantineReport) -> Html:
     why = tag(
         "label",
         "Why? ",
-        tag_input("text", "why", "", maxlength="300", size="40", required="required"),
+        _input("text", "why", "", maxlength="300", size="40", required="required"),
     )
     button = tag("button", "Show the plan", type="submit")
-    del report
     return tag(
         "fieldset",
         tag("legend", "Decide on what is ticked below"),
@@ -74,21 +73,20 @@ def _ask(report: QuarantineReport) -> Html:
     )
 
 
-def tag_input(kind: str, name: str, value: str, **more: str) -> Html:
-    """Make a field of a form."""
+def _input(kind: str, name: str, value: str, **more: str) -> Html:
     made = tag("input", type=kind, name=name, **({"value": value} if value else {}), **more)
     return Html(made.removesuffix("</input>"))
 
 
 def _hidden(**fields: str) -> Html:
-    return join(tag_input("hidden", name, value) for name, value in fields.items() if value)
+    return join(_input("hidden", name, value) for name, value in fields.items() if value)
 
 
 def _group(code: str, items: Sequence[Refusal], *, may: bool) -> Html:
     held = [item for item in items if item.decision is Decision.HELD]
     more = len(items) - SHOWN
     everything = (
-        tag("p", tag("label", tag_input("checkbox", "code", code), f" all {len(held):,} of {code}"))
+        tag("p", tag("label", _input("checkbox", "code", code), f" all {len(held):,} of {code}"))
         if may and held
         else Html("")
     )
@@ -131,7 +129,7 @@ def _tick(item: Refusal, *, may: bool) -> Html:
     short = tag("code", item.refusal_id[:12])
     if not may or item.decision is not Decision.HELD:
         return short
-    return tag("label", tag_input("checkbox", "id", item.refusal_id), " ", short)
+    return tag("label", _input("checkbox", "id", item.refusal_id), " ", short)
 
 
 def plan_html(plan: Plan, action: str, why: str, token: str) -> str:

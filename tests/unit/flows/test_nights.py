@@ -119,7 +119,7 @@ def test_the_sums_are_those_of_the_nights_own_report(world, happens):
 def test_units_that_stand_alike_are_counted_by_the_database(world):
     publish(world, *range(1, 31))
     backbone = world.backbone()
-    (group,) = open_nights(backbone).alike(20261121, 20261121, ["LSSTCam"], [""])
+    (group,) = open_nights(backbone).alike(20261121, 20261121, ["LSSTCam"], [])
     assert group.units == 30
 
 
@@ -191,3 +191,41 @@ def test_there_is_no_night_before_the_first(world):
 def test_a_number_of_nights_that_cannot_be_is_refused(world, number):
     with pytest.raises(BadDayObs):
         nights(world, number=number)
+
+
+# -- counts that are kept --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [all_safe, some_wait, one_refused, a_stranger, one_suspect, one_rejected, two_parts],
+)
+def test_kept_counts_are_those_that_are_asked_anew(world, happens):
+    backbone = world.backbone()
+    kept = open_nights(backbone, keep=True)
+    assert nights_report(backbone, kept) == nights(world)
+    for step in (lambda: publish(world, 7), lambda: happens(world), lambda: publish(world, 8)):
+        step()
+        assert nights_report(backbone, kept) == nights(world)
+        assert nights_report(backbone, kept) == nights(world)
+        world.clock.advance(3600)
+
+
+def test_what_has_not_moved_is_not_asked_again(world, monkeypatch):
+    all_safe(world)
+    backbone = world.backbone()
+    kept = open_nights(backbone, keep=True)
+    nights_report(backbone, kept)
+    world.clock.advance(3600)
+    nights_report(backbone, kept)
+    asked = []
+    rows = world.ledger.rows
+    monkeypatch.setattr(
+        world.ledger, "rows", lambda name, **given: asked.append(name) or rows(name, **given)
+    )
+    nights_report(backbone, kept)
+    assert "page/groups" not in asked
+    publish(world, 3)
+    asked.clear()
+    nights_report(backbone, kept)
+    assert "page/groups" in asked

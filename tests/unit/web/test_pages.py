@@ -186,6 +186,30 @@ def test_an_exposures_page_tells_its_story(client, world):
     assert 'href="../night/20261121"' in answer.text
 
 
+def test_an_exposures_page_names_its_files_its_images_and_the_runs_that_moved_it(
+    world, make_client
+):
+    unit = take_exposure(world.summit, 1)
+    world.settle()
+    run_night(world)
+    world.ledger.actor = "scheduled__2026-11-22T04:00:00+00:00"
+    world.clock.advance(1.25)
+    world.ledger.advance([unit], "frdf", State.PUBLISHED, State.SUSPECT, "test")
+    client = make_client(world.backbone(), known=True)
+    answer = client.get(f"/exposure/{obs(1)}")
+    told = text_of(answer)
+    (document,) = client.get(f"/exposure/{obs(1)}?format=json").json()["units"]
+    for did in document["dids"].values():
+        assert did.startswith("raw:")
+        assert did in told
+    assert document["butler"]["exposure"] == 2026112100001
+    assert "exposure=2026112100001" in told
+    assert "2026-11-22 04:00:11.250" in told
+    assert "1.250 s" in told
+    link = "../../dag_runs?run_id_pattern=scheduled__2026-11-22T04%3A00%3A00%2B00%3A00"
+    assert f'href="{link}"' in answer.text
+
+
 def test_a_refused_exposure_shows_the_reason_and_what_to_do(client, world):
     unit = take_exposure(world.summit, 1)
     name = image_name(unit, DETECTORS[0])
