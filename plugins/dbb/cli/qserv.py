@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 
 from dbb.cli.actions import add_actions
@@ -10,6 +11,7 @@ from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
 from dbb.flows import qserv_handoff as steps
 from dbb.flows.qserv_ingesting import load_batch
+from dbb.flows.qserv_releases import list_release, look_for_releases
 from dbb.flows.qserv_views import Handoff
 
 HELP = "Hand delivered Parquet over to an endpoint's Qserv; see how far it is; take it back."
@@ -18,6 +20,8 @@ ACTIONS = {
     "status": "Show the handoffs, their rows and their transactions.",
     "resume": "Go on with a handoff, or begin it, here and now, as the DAG parquet_to_qserv does.",
     "verify": "Compare what is published with the files once more.",
+    "releases": "Show which releases' lists are delivered, and what each one waits for.",
+    "list": "Print the list of a release, of what the endpoint serves of it: look it over, then send it.",
     "rollback": "Show what would be deleted; with --yes, delete it.",
 }
 _POLL_S = 2.0
@@ -27,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     """Add the actions and their options."""
     parsers = add_actions(parser, ACTIONS)
     for name, each in parsers.items():
-        is_needed = name != "status"
+        is_needed = name not in ("status", "releases")
         each.add_argument("--endpoint", required=is_needed, default="", metavar="E", help="where")
         each.add_argument("--release", required=is_needed, default="", metavar="R", help="which")
     for name in ("plan", "resume"):
@@ -42,6 +46,10 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
     if given.action == "status":
         return _status(context, given)
+    if given.action == "releases":
+        return _releases(context, given)
+    if given.action == "list":
+        return _list(context, given)
     handoff = _open(context, given)
     if given.action == "plan":
         return _plan(context, given, handoff)
@@ -119,6 +127,40 @@ def _status(context: Context, given: argparse.Namespace) -> Exit:
     else:
         context.output.remark("No handoff is known.")
     return Exit.FINDINGS if any(row["wrong"] for row in rows) else Exit.WELL
+
+
+def _releases(context: Context, given: argparse.Namespace) -> Exit:
+    from dbb.hooks.qserv.planning import load_overlay  # noqa: PLC0415 - a slow import
+    from dbb.wiring import open_qserv_records  # noqa: PLC0415 - `dbb --help` opens nothing
+
+    settings = context.settings
+    found = look_for_releases(
+        context.backbone,
+        open_qserv_records(settings),
+        [name for name in settings.qservs if given.endpoint in ("", name)],
+        lambda release: load_overlay(settings.include / "qserv", release),
+    )
+    rows = [
+        {"endpoint": each.endpoint, "release": each.release, "waits": each.reason or "no: it is due"}
+        for each in found
+        if given.release in ("", each.release)
+    ]
+    context.output.document({"schema": "dbb-qserv-releases/1", "releases": rows})
+    if rows:
+        context.output.table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        context.output.remark("No list of a release is delivered where there is a Qserv.")
+    return Exit.WELL
+
+
+def _list(context: Context, given: argparse.Namespace) -> Exit:
+    from dbb.hooks.qserv.planning import load_overlay  # noqa: PLC0415 - a slow import
+
+    overlay = load_overlay(context.settings.include / "qserv", given.release)
+    told = list_release(context.backbone, given.endpoint, overlay)
+    context.output.document(json.loads(told.data))
+    context.output.table(["parcel", "manifest"], [list(each) for each in told.parcels.items()])
+    return Exit.WELL
 
 
 def _resume(context: Context, given: argparse.Namespace, handoff: Handoff) -> Exit:
