@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 
 from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
+from dbb.cli.qserv_releases import print_list, show_releases
 from dbb.flows import qserv_handoff as steps
 from dbb.flows.qserv_ingesting import load_batch
-from dbb.flows.qserv_releases import list_release, look_for_releases
 from dbb.flows.qserv_views import Handoff
 
 HELP = "Hand delivered Parquet over to an endpoint's Qserv; see how far it is; take it back."
@@ -44,12 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
-    if given.action == "status":
-        return _status(context, given)
-    if given.action == "releases":
-        return _releases(context, given)
-    if given.action == "list":
-        return _list(context, given)
+    without_handoff = {"status": _status, "releases": show_releases, "list": print_list}
+    if given.action in without_handoff:
+        return without_handoff[given.action](context, given)
     handoff = _open(context, given)
     if given.action == "plan":
         return _plan(context, given, handoff)
@@ -127,40 +123,6 @@ def _status(context: Context, given: argparse.Namespace) -> Exit:
     else:
         context.output.remark("No handoff is known.")
     return Exit.FINDINGS if any(row["wrong"] for row in rows) else Exit.WELL
-
-
-def _releases(context: Context, given: argparse.Namespace) -> Exit:
-    from dbb.hooks.qserv.planning import load_overlay  # noqa: PLC0415 - a slow import
-    from dbb.wiring import open_qserv_records  # noqa: PLC0415 - `dbb --help` opens nothing
-
-    settings = context.settings
-    found = look_for_releases(
-        context.backbone,
-        open_qserv_records(settings),
-        [name for name in settings.qservs if given.endpoint in ("", name)],
-        lambda release: load_overlay(settings.include / "qserv", release),
-    )
-    rows = [
-        {"endpoint": each.endpoint, "release": each.release, "waits": each.reason or "no: it is due"}
-        for each in found
-        if given.release in ("", each.release)
-    ]
-    context.output.document({"schema": "dbb-qserv-releases/1", "releases": rows})
-    if rows:
-        context.output.table(list(rows[0]), [list(row.values()) for row in rows])
-    else:
-        context.output.remark("No list of a release is delivered where there is a Qserv.")
-    return Exit.WELL
-
-
-def _list(context: Context, given: argparse.Namespace) -> Exit:
-    from dbb.hooks.qserv.planning import load_overlay  # noqa: PLC0415 - a slow import
-
-    overlay = load_overlay(context.settings.include / "qserv", given.release)
-    told = list_release(context.backbone, given.endpoint, overlay)
-    context.output.document(json.loads(told.data))
-    context.output.table(["parcel", "manifest"], [list(each) for each in told.parcels.items()])
-    return Exit.WELL
 
 
 def _resume(context: Context, given: argparse.Namespace, handoff: Handoff) -> Exit:

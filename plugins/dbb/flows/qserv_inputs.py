@@ -30,7 +30,7 @@ class Delivered:
     table: str
     did: Did
     digest: Digest
-    unit: str
+    unit: str = ""
     """The parcel that brought it."""
 
     @property

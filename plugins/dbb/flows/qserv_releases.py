@@ -153,7 +153,9 @@ def _look(
         row = backbone.ledger.units([unit])[unit]
         refuse_unit(backbone, unit, row.day_obs, endpoint, error)
         return Release(endpoint, release, f"{error.code}: {error.message}")
-    except Misconfigured as error:  # this installation does not know the release: the list is none the worse
+    except (
+        Misconfigured
+    ) as error:  # this installation does not know the release: the list is none the worse
         return Release(endpoint, release, f"{error.code}: {error.message}")
     return Release(endpoint, release, reason, sha256)
 

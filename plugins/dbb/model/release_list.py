@@ -53,7 +53,9 @@ class ReleaseList:
         """
         told = strict_json.parse(data, name, max_bytes=MAX_BYTES)
         if not isinstance(told, dict) or set(told) != {"schema", "release", "parcels"}:
-            raise BadDocument.for_document(name, "it has other fields than schema, release, parcels")
+            raise BadDocument.for_document(
+                name, "it has other fields than schema, release, parcels"
+            )
         if told["schema"] != SCHEMA:
             raise BadDocument.for_document(name, f"its schema is not {SCHEMA}")
         release, parcels = told["release"], told["parcels"]

@@ -38,7 +38,9 @@ def raw_published_at(endpoint: str) -> Asset:
 
 def parcels_published_at(endpoint: str) -> Asset:
     """Give the asset that changes when products or permanent files are published at an endpoint."""
-    return Asset(name=f"parcels published at {endpoint}", uri=f"x-dbb://{endpoint}/parcels/published")
+    return Asset(
+        name=f"parcels published at {endpoint}", uri=f"x-dbb://{endpoint}/parcels/published"
+    )
 
 
 class WaitForCopies(ChunkOperator):

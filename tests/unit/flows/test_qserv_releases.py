@@ -1,7 +1,6 @@
 """Which releases are begun by themselves: whole ones, once, and no part of one."""
 
 import hashlib
-import itertools
 
 import pytest
 
@@ -83,7 +82,7 @@ def test_only_the_last_parcel_that_comes_makes_it_due_whichever_it_is(world, rec
         send(world, unit, files, places=("usdf",))
     send(world, LIST, the_list(world), places=("usdf",))
     assert look(world, records, "usdf").is_due
-    for unit in itertools.chain(set([*FILES, LIST]) - {last}):
+    for unit in sorted({*FILES, LIST} - {last}):
         publish(world, unit, ["frdf"])
         found = look_for_releases(world.backbone(), records, ["frdf"], overlay_of)
         assert not any(each.is_due for each in found)
