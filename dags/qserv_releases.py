@@ -21,11 +21,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable
 
 from dbb.operators.endpoints import parcels_published_at
-from dbb.operators.qserv_releases import LookForReleases
+from dbb.operators.qserv_releases import LookForReleases, StartHandoff
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
@@ -48,9 +47,4 @@ with DAG(
     tags=[Tag.PRODUCTS],
 ):
     look = LookForReleases(task_id="look_for_releases")
-    TriggerDagRunOperator.partial(
-        task_id="trigger_handoff",
-        trigger_dag_id="parquet_to_qserv",
-        logical_date=None,
-        skip_when_already_exists=True,
-    ).expand_kwargs(look.output)
+    StartHandoff.partial(task_id="start_handoff").expand(due=look.output)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk.exceptions import DagRunTriggerException, DownstreamTasksSkipped
 
 from dbb.flows.qserv_releases import look_for_releases
 from dbb.operators.backbone_operator import open_for_run
@@ -39,9 +40,40 @@ class LookForReleases(BaseOperator):
             idle = self.get_flat_relative_ids(upstream=False)
             raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
         return [
-            {
-                "conf": {"endpoint": each.endpoint, "release": each.release},
-                "trigger_run_id": each.run_id,
-            }
+            {"endpoint": each.endpoint, "release": each.release, "run_id": each.run_id}
             for each in due
         ]
+
+
+class StartHandoff(BaseOperator):
+    """Trigger the handoff of a release; where the run is there already, nothing is done.
+
+    Airflow's own operator for this imports its models, which no DAG file shall.
+
+    Parameters
+    ----------
+    due
+        Endpoint, release, and the name of the run.
+    """
+
+    template_fields: Sequence[str] = ("due",)
+
+    def __init__(self, *, due: Mapping[str, str] | XComArg, **kwargs: Any) -> None:
+        super().__init__(**({"map_index_template": "{{ task.due['run_id'] }}"} | kwargs))
+        self.due: Mapping[str, str] = cast(Mapping[str, str], due)  # a template until it runs
+
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow does it for us
+        """Ask Airflow for the run."""
+        log.info("action=start-handoff run=%s", self.due["run_id"])
+        raise DagRunTriggerException(
+            trigger_dag_id="parquet_to_qserv",
+            dag_run_id=self.due["run_id"],
+            conf={name: self.due[name] for name in ("endpoint", "release")},
+            skip_when_already_exists=True,
+            reset_dag_run=False,
+            wait_for_completion=False,
+            allowed_states=[],
+            failed_states=[],
+            poke_interval=60,
+            deferrable=False,
+        )
