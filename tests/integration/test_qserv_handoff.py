@@ -83,7 +83,9 @@ def records(tmp_path):
 def handoff(contract, client, records, tmp_path):
     login = contract.czar()
     czar = QservCzar(login["host"], login["port"], login["user"], login["password"])
-    served = contract.served if isinstance(contract, RealQserv) else ""
+    served = (
+        "push" if isinstance(contract, RealQserv) else ""
+    )  # it cannot reach this machine's files
     made = make_handoff(
         f"dbb_{uuid.uuid4().hex[:8]}", client, records, tmp_path / "staging", czar, served=served
     )

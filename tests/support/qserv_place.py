@@ -37,7 +37,6 @@ class RealQserv:
         self._url = url.rstrip("/")
         self.auth_key = os.environ["DBB_QSERV_AUTH_KEY"]
         self.admin_auth_key = os.environ["DBB_QSERV_ADMIN_AUTH_KEY"]
-        self.served = os.environ.get("DBB_QSERV_SERVED", "push")
 
     def url(self):
         return self._url

@@ -14,7 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dbb.digests import digest_bytes
-from dbb.errors import BadDocument, BrokenContract, Damaged, DigestMismatch, Misconfigured
+from dbb.errors import (
+    BadDocument,
+    BrokenContract,
+    CatalogUnfit,
+    Damaged,
+    DigestMismatch,
+    Misconfigured,
+)
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import Cargo, read_document, stored_name
 from dbb.flows.qserv_inputs import Delivered, find_inputs
@@ -83,8 +90,16 @@ def look_for_releases(
 
 
 def list_release(backbone: Backbone, endpoint: str, overlay: Overlay) -> ReleaseList:
-    """List the parcels that have files of a release at an endpoint, for its producer to look over and send."""
+    """List the parcels that have files of a release at an endpoint, for its producer to look over and send.
+
+    Raises
+    ------
+    CatalogUnfit
+        If there are none.
+    """
     units = sorted({each.unit for each in find_inputs(backbone, endpoint, overlay)})
+    if not units:
+        raise CatalogUnfit.for_problems(endpoint, ["no Parquet of the release is published there"])
     rows = backbone.ledger.units(units)
     return ReleaseList(overlay.release, {unit: rows[unit].manifest_sha256 for unit in units})
 
