@@ -89,6 +89,15 @@ class Settings:
         return {name: self.endpoint(name).reread_days for name in names}
 
     @property
+    def qservs(self) -> tuple[str, ...]:
+        """Name the endpoints whose Qserv is described, in the order of their names."""
+        return tuple(
+            name
+            for name in sorted(self.endpoints)
+            if self.environment.get(f"DBB_QSERV_URL_{name.upper()}")
+        )
+
+    @property
     def sources_of_repair(self) -> tuple[str, ...]:
         """Name the endpoints that the archive is restored from, the nearest first."""
         links = self.endpoint(self.raw.archive).links

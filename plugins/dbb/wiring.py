@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from dbb.flows.export_ports import ExportPorts
     from dbb.flows.export_ports import Selection as ExportSelection
     from dbb.flows.metrics import Meters
-    from dbb.flows.nights import NightRows
     from dbb.flows.night_sums import NightRows
     from dbb.flows.qserv_views import Handoff
     from dbb.hooks.alerts.database import StoredAlerts

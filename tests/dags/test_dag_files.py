@@ -18,7 +18,6 @@ OTHERS = {
     "lfa_efd_query": "lfa_backstops.py",
     "lfa_bucket_listing": "lfa_backstops.py",
     "efd_etl": "efd_etl.py",
-    "efd_archive": "efd_archive.py",
     "alert_archive": "alert_archive.py",
     "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
@@ -27,6 +26,7 @@ OTHERS = {
     "reconcile": "reconcile.py",
     "parquet_to_qserv": "parquet_to_qserv.py",
     "qserv_rollback": "qserv_rollback.py",
+    "qserv_releases": "qserv_releases.py",
     "store_sweep": "store_sweep.py",
     "dr_drill": "dr_drill.py",
     "export_bundle": "export_bundle.py",
@@ -50,6 +50,7 @@ POOLS = {
     "reconcile": "audit",
     "parquet_to_qserv": "release",
     "qserv_rollback": "release",
+    "qserv_releases": "release",
     "dr_drill": "audit",
     "export_bundle": "export",
     "canary": "audit",
@@ -170,7 +171,7 @@ def test_the_steps_are_named_as_sentences(dags, name):
 def test_the_archive_has_its_queue_and_asset(dags, name):
     step = dags[name]["tasks"]["publish_at_usdf"]
     assert step["queue"] == Settings.load().endpoint("usdf").queue
-    assert step["outlets"] == ["raw published at usdf"]
+    assert step["outlets"] == ["raw published at usdf", "parcels published at usdf"]
 
 
 @pytest.mark.parametrize(("name", "endpoint"), DELIVERIES.items())
@@ -179,7 +180,9 @@ def test_every_endpoint_that_receives_has_its_own_dag_queue_and_asset(dags, name
     assert set(tasks) == {f"look_for_copies_at_{endpoint}", f"publish_at_{endpoint}"}
     queue = Settings.load().endpoint(endpoint).queue
     assert {step["queue"] for step in tasks.values()} == {queue}
-    assert tasks[f"publish_at_{endpoint}"]["outlets"] == [f"raw published at {endpoint}"]
+    assert tasks[f"publish_at_{endpoint}"]["outlets"] == [
+        f"{what} published at {endpoint}" for what in ("raw", "parcels")
+    ]
     assert dags[name]["runs"] == 1
     assert dags[name]["timetable"] == "AssetOrTimeSchedule"
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 import warnings
 from collections import Counter
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +14,9 @@ import pyarrow.parquet as pq
 import pymysql
 import pytest
 
-from dbb.flows.parcels import take_parcels
-from dbb.flows.publishing import publish_units
 from dbb.flows.qserv_inputs import find_inputs
+from dbb.flows.qserv_releases import list_release
 from dbb.flows.qserv_views import Stage
-from dbb.flows.registration import register_units
 from dbb.hooks.qserv.opening import make_plan
 from dbb.settings import INCLUDE, Settings
 from dbb.wiring import open_backbone, open_handoff, open_qserv_records
@@ -29,7 +26,7 @@ from sandbox.night import Night
 from sandbox.qserv_services import MariaDb, QservContract
 from support.dag_runs import Runs
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTS = 200
@@ -79,12 +76,8 @@ def catalogue(table, rows, **columns):
     )
 
 
-def deliver(settings, night):
-    """Lay a release of three tables down as permanent files, and publish it at the archive; once."""
-    backbone = open_backbone(settings, "integration test")
-    overlay, _ = make_plan(INCLUDE / "qserv", "dp1")
-    if list(find_inputs(backbone, "usdf", overlay)):
-        return  # an earlier session of the same sandbox did: the same rows again would be refused
+def write_tables(folder):
+    """Write a release of three tables, each in a folder of its own; give the files' bytes by name."""
     ids = np.arange(OBJECTS)
     rng = np.random.default_rng(3)
     tables = {
@@ -98,16 +91,44 @@ def deliver(settings, night):
         ),
         "Visit": catalogue("Visit", 5, visit=np.arange(5)),
     }  # fmt: skip
-    unit = f"files/20260301/dp1-{uuid.uuid4().hex[:8]}"
-    folder = Path(urlsplit(night.env["DBB_STORE_USDF"]).path) / "incoming" / unit
     for name, table in tables.items():
         path = folder / "dp1" / name / "part.parquet"
         path.parent.mkdir(parents=True)
         pq.write_table(table, path)
-    (folder / "_READY").touch()
-    take_parcels(backbone, [unit])
-    register_units(backbone, [unit])
-    publish_units(backbone, [unit], "usdf")
+    files = folder.rglob("*.parquet")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def lay_down(night, unit, files):
+    """Lay a parcel down at the archive, as its producer does."""
+    folder = Path(urlsplit(night.env["DBB_STORE_USDF"]).path) / "incoming" / unit
+    for name, data in {**files, "_READY": b""}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+class Releases(Runs):
+    """Follow the runs that look for whole releases."""
+
+    def seen(self, state="success"):
+        """Give the ended runs that an event woke, the newest last."""
+        path = f"/dagRuns?run_type=asset_triggered&state={state}&order_by=run_after&limit=100"
+        return [
+            f"/dagRuns/{quote(run['dag_run_id'], safe='')}"
+            for run in self.call("GET", path)["dag_runs"]
+        ]
+
+    def next_after(self, seen):
+        """Wait for the end of the next run that an event wakes; give the states of its tasks."""
+        found = self._until(lambda: self.seen()[len(seen) :], 240)
+        return self.end(found[-1])
+
+
+def delivered(runs):
+    """List the runs of the handoff that nobody triggered by hand."""
+    found = runs.call("GET", "/dagRuns?limit=100")["dag_runs"]
+    return [run for run in found if run["dag_run_id"].startswith("delivered__")]
 
 
 def keys(contract, table):
@@ -116,25 +137,8 @@ def keys(contract, table):
         return Counter(row[0] for row in cursor.fetchall())
 
 
-def test_delivered_parquet_is_planned_loaded_published_and_taken_back(night, settings, contract):
-    deliver(settings, night)
-    runs = Runs(night, "parquet_to_qserv")
-    runs.call("PATCH", "", {"is_paused": False})
-    planned = runs.end(runs.trigger(dry_run=True))
-    assert planned["plan_handoff"] == "success"
-    assert planned["register_catalog"] == "skipped"
-    records = open_qserv_records(settings)
-    assert records.find("dp1", "usdf") is None
-
-    began_s = time.monotonic()
-    states = runs.end(runs.trigger(), DONE_WITHIN_S)
-    assert set(states.values()) == {"success"}
-    took_s = time.monotonic() - began_s
-    print(f"{OBJECTS} objects from plan to verified: {took_s:.0f} s")  # noqa: T201 - the figure
-    assert records.find("dp1", "usdf").stage is Stage.VERIFIED
-    assert keys(contract, "DiaObject") == Counter(range(OBJECTS))
-    assert keys(contract, "ForcedSourceOnDiaObject") == Counter(dict.fromkeys(range(OBJECTS), 2))
-
+def take_back(night, settings):
+    """Take the catalogue back, which a person has to approve."""
     back = Runs(night, "qserv_rollback")
     back.call("PATCH", "", {"is_paused": False})
     back.trigger()
@@ -144,4 +148,61 @@ def test_delivered_parquet_is_planned_loaded_published_and_taken_back(night, set
     assert back.end(run)["roll_back"] == "success"
     handoff = open_handoff(settings, "usdf", "dp1", "integration test")
     assert handoff.server.catalog("dp1") is None
-    assert records.find("dp1", "usdf").stage is Stage.ROLLED_BACK
+    assert open_qserv_records(settings).find("dp1", "usdf").stage is Stage.ROLLED_BACK
+
+
+def test_a_release_is_handed_over_when_all_of_it_is_delivered_and_taken_back(
+    night, settings, contract, tmp_path
+):
+    backbone, (overlay, _) = open_backbone(settings, "test"), make_plan(INCLUDE / "qserv", "dp1")
+    if list(find_inputs(backbone, "usdf", overlay)):
+        pytest.skip("an earlier session of the same sandbox delivered this release")
+    rest = write_tables(tmp_path)
+    half = {name: rest.pop(name) for name in list(rest) if "/DiaObject/" in name}
+    day = "files/20260301"
+    runs, looks = Runs(night, "parquet_to_qserv"), Releases(night, "qserv_releases")
+    parcels = Runs(night, "parcel_transfer")
+    for each in (runs, looks, parcels):
+        each.call("PATCH", "", {"is_paused": False})
+    records = open_qserv_records(settings)
+
+    # Half of it wakes the look, and starts nothing; by hand it can be planned.
+    seen = looks.seen()
+    lay_down(night, f"{day}/dp1-a", half)
+    parcels.end(parcels.trigger())  # the clock's run may have been sooner
+    assert looks.next_after(seen)["start_handoff"] == "skipped"
+    assert delivered(runs) == []
+    planned = runs.end(runs.trigger(endpoint="usdf", release="dp1", dry_run=True))
+    assert planned["plan_handoff"] == "success"
+    assert planned["register_catalog"] == "skipped"
+    assert records.find("dp1", "usdf") is None
+
+    # All of it is there, and still nobody has said so; then the list comes.
+    runs.call("PATCH", "", {"is_paused": True})
+    seen = looks.seen()
+    lay_down(night, f"{day}/dp1-b", rest)
+    parcels.end(parcels.trigger())
+    assert looks.next_after(seen)["start_handoff"] == "skipped"
+    seen = looks.seen()
+    told = list_release(backbone, "usdf", overlay)
+    assert set(told.parcels) == {f"{day}/dp1-a", f"{day}/dp1-b"}
+    lay_down(night, f"{day}/release-dp1", {"dp1/RELEASE.json": told.data})
+    parcels.end(parcels.trigger())
+    assert looks.next_after(seen)["start_handoff"] == "success"
+    (begun,) = delivered(runs)
+    assert begun["conf"] == {"endpoint": "usdf", "release": "dp1"}
+    again = looks.end(looks.trigger())  # it is due as long as the handoff has not begun
+    assert again == {"look_for_releases": "success", "start_handoff": "skipped"}
+
+    began_s = time.monotonic()
+    runs.call("PATCH", "", {"is_paused": False})
+    states = runs.end(f"/dagRuns/{quote(begun['dag_run_id'], safe='')}", DONE_WITHIN_S)
+    assert set(states.values()) == {"success"}
+    took_s = time.monotonic() - began_s
+    print(f"{OBJECTS} objects from plan to verified: {took_s:.0f} s")  # noqa: T201 - the figure
+    assert records.find("dp1", "usdf").stage is Stage.VERIFIED
+    assert keys(contract, "DiaObject") == Counter(range(OBJECTS))
+    assert keys(contract, "ForcedSourceOnDiaObject") == Counter(dict.fromkeys(range(OBJECTS), 2))
+    looks.end(looks.trigger())
+    assert [run["dag_run_id"] for run in delivered(runs)] == [begun["dag_run_id"]]
+    take_back(night, settings)

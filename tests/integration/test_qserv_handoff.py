@@ -1,4 +1,4 @@
-"""A release handed over to the contract server: exactly once, or not at all."""
+"""A release handed over to the contract server, or with `--qserv-url` to a real Qserv: exactly once, or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import uuid
-import warnings
 from collections import Counter
 
 import numpy as np
@@ -44,9 +43,6 @@ from dbb.hooks.qserv.czar import QservCzar
 from dbb.hooks.qserv.records import SqlQserv
 from dbb.hooks.sql import migrate
 from dbb.model.qserv import Column
-from sandbox.allotted import Allotted
-from sandbox.layout import Layout
-from sandbox.qserv_services import MariaDb, QservContract
 from support.fake_clock import FixedClock
 from support.qserv_handoff import (
     finish,
@@ -57,34 +53,41 @@ from support.qserv_handoff import (
     write_inputs,
     write_tables,
 )
+from support.qserv_place import RealQserv, running_contract
 from support.qserv_tables import FORCED, MATCH, objects
+
+pytestmark = pytest.mark.qserv
 
 
 @pytest.fixture(scope="module")
 def contract(tmp_path_factory, request):
-    """Give a contract server of the tests' own."""
-    layout = Layout(request.config.rootpath, tmp_path_factory.mktemp("qserv"))
-    layout.make()
-    allotted = Allotted.load(layout.allotted_file)
-    mariadb, server = MariaDb(layout, allotted), QservContract(layout, allotted)
-    if server.missing():
-        pytest.skip(server.missing())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # they outlive the call that starts them
-        mariadb.start()
-        server.start()
-    yield server
-    server.stop()
-    mariadb.stop()
+    """Give a contract server of the tests' own, or the real one that is named."""
+    if url := request.config.getoption("--qserv-url"):
+        yield RealQserv(url)
+        return
+    with running_contract(request.config.rootpath, tmp_path_factory.mktemp("qserv")) as server:
+        yield server
+
+
+@pytest.fixture
+def only_here(contract):
+    """Skip what a real Qserv has no switch for, or cannot reach."""
+    if isinstance(contract, RealQserv):
+        pytest.skip("a real Qserv has no switch for this")
+
+
+def mend(contract):
+    if not isinstance(contract, RealQserv):
+        requests.delete(f"{contract.url()}/_faults", timeout=5)
 
 
 @pytest.fixture
 def client(contract):
-    requests.delete(f"{contract.url()}/_faults", timeout=5)
+    mend(contract)
     client = QservClient(contract.url(), contract.auth_key, contract.admin_auth_key)
     yield client
     client.close()
-    requests.delete(f"{contract.url()}/_faults", timeout=5)
+    mend(contract)
 
 
 @pytest.fixture
@@ -99,7 +102,18 @@ def records(tmp_path):
 def handoff(contract, client, records, tmp_path):
     login = contract.czar()
     czar = QservCzar(login["host"], login["port"], login["user"], login["password"])
-    return make_handoff(f"t{uuid.uuid4().hex[:8]}", client, records, tmp_path / "staging", czar)
+    served = (
+        "push" if isinstance(contract, RealQserv) else ""
+    )  # it cannot reach this machine's files
+    made = make_handoff(
+        f"dbb_{uuid.uuid4().hex[:8]}", client, records, tmp_path / "staging", czar, served=served
+    )
+    yield made
+    if isinstance(contract, RealQserv) and client.catalog(made.plan.database) is not None:
+        for each in client.transactions(made.plan.database):
+            if each.state == "STARTED":
+                client.end(each.id, abort=True)
+        client.delete_database(made.plan.database)
 
 
 @pytest.fixture
@@ -112,6 +126,8 @@ def wait():
 
 
 def plant(contract, kind, times=1, match=None, **more):
+    if isinstance(contract, RealQserv):
+        pytest.skip("a real Qserv has no switch for this")
     requests.post(
         f"{contract.url()}/_faults",
         json={"kind": kind, "times": times, "match": match or {}, **more},
@@ -151,7 +167,8 @@ def test_a_file_is_one_contribution(handoff, inputs, client):
     for attempt in handoff.records.attempts(handoff.name):
         made = client.transaction(attempt.transaction).contributions
         files = handoff.records.files(handoff.name, attempt.table, attempt.batch)
-        workers = 1 if handoff.plan.table(attempt.table).rule.is_partitioned else 3
+        is_partitioned = handoff.plan.table(attempt.table).rule.is_partitioned
+        workers = 1 if is_partitioned else client.workers()
         assert len(made) == len(files) * workers
 
 
@@ -360,6 +377,7 @@ def test_a_warning_stops_the_commit(contract, handoff, inputs):
     assert "aborted" in states
 
 
+@pytest.mark.usefixtures("only_here")
 def test_a_file_that_changed_after_it_was_described_stops_the_commit(handoff, inputs, tmp_path):
     prepare(handoff, *inputs)
     (file, *_) = handoff.records.files(handoff.name, "Object", 0)
@@ -369,6 +387,7 @@ def test_a_file_that_changed_after_it_was_described_stops_the_commit(handoff, in
         load_batch(handoff, "Object", 0, wait)
 
 
+@pytest.mark.usefixtures("only_here")
 def test_a_file_that_is_gone_is_given_up_after_three_attempts(handoff, inputs, tmp_path):
     prepare(handoff, *inputs)
     (file, *_) = handoff.records.files(handoff.name, "Object", 0)
@@ -384,7 +403,7 @@ def test_rows_that_came_twice_are_not_published(handoff, inputs, client):
     twice = client.start(database, {"handoff": "another program's"})
     (file, *_) = handoff.records.files(handoff.name, "Object", 0)
     (where,) = client.allocate(twice, [file.chunk])
-    client.submit(where, twice, file, handoff.workshop.url_of(file))
+    qserv_ingesting._send(handoff, where, twice, file)
     while client.transaction(twice).contributions[0].status == "IN_PROGRESS":
         wait()
     client.end(twice, abort=False)
@@ -444,6 +463,7 @@ def test_the_version_is_negotiated(contract, handoff, inputs, version, is_known)
             preflight(handoff)
 
 
+@pytest.mark.usefixtures("only_here")
 def test_a_family_of_another_overlap_is_refused(handoff, client):
     layout = dataclasses.replace(handoff.plan.layout, overlap_deg="0.02", stripes=86)
     database = f"odd{uuid.uuid4().hex[:6]}"
@@ -489,6 +509,7 @@ DEATHS = (
 """Calls of the handoff in its order: cutting, writing, loading, the answer to a commit, publishing."""
 
 
+@pytest.mark.usefixtures("only_here")
 def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
     """Kill the process before, within or after a call, and start it again, until it comes through.
 

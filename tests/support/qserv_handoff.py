@@ -67,10 +67,10 @@ def write_tables(
     return inputs, paths
 
 
-def make_handoff(database, server, records, staging: Path, czar=None, **more) -> Handoff:
+def make_handoff(database, server, records, staging: Path, czar=None, served="", **more) -> Handoff:
     plan = make_plan(database)
     row = HandoffRow("tiny", database, database, plan_sha256(plan), Stage.PLANNED)
-    workshop = StagingFolder(staging, f"file://{staging}", buckets=3)
+    workshop = StagingFolder(staging, served or f"file://{staging}", buckets=3)
     return Handoff(row, plan, server, records, workshop, czar, **more)
 
 

@@ -11,10 +11,10 @@ import pymysql
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive, Scope, Send
 
 from sandbox.qserv.faults import ConnectionLost, Faults
+from sandbox.qserv.forms import read_form
 
 VERSION = 55
 
@@ -193,16 +193,10 @@ async def _read(request: Request) -> Call:
     query = dict(request.query_params)
     is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
     body: dict[str, Any] = {}
-    files = []
+    files: list[tuple[str, bytes]] = []
     if is_form:
-        async with request.form() as form:
-            for name, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    files.append((value.filename or "", await value.read()))
-                elif files:
-                    raise ValueError(f"the field '{name}' stands after the file")
-                else:
-                    body[name] = value
+        form = await read_form(request)
+        body, files = {**form.fields}, form.files
     else:
         raw = await request.body()
         body = dict(json.loads(raw).items()) if raw else {}

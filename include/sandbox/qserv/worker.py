@@ -159,10 +159,16 @@ class Worker:
         return self._status_of_all(call)
 
     def _csv(self, call: Call) -> Answer:
-        if len(call.files) != 1:
-            raise Refused(f"the service takes exactly one file a request, not {len(call.files)}")
+        if not call.is_form:
+            raise Refused("the request is not a multipart form data")
+        if not call.files:
+            raise Refused("no file was sent in the request")
         name, data = call.files[0]
-        return self._done(self.contributions.create(call, f"data-csv://127.0.0.1/{name}"), data)
+        call.body.pop("max_retries", None)  # rows that were sent can be read once
+        told = self._done(self.contributions.create(call, f"data-csv://127.0.0.1/{name}"), data)
+        if len(call.files) > 1:
+            raise Refused("the service only allows one file per request")  # the first is loaded
+        return told
 
     def _data(self, call: Call) -> Answer:
         rows = call.need("rows", list)

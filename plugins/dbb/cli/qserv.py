@@ -8,6 +8,7 @@ import time
 from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
+from dbb.cli.qserv_releases import print_list, show_releases
 from dbb.flows import qserv_handoff as steps
 from dbb.flows.qserv_ingesting import load_batch
 from dbb.flows.qserv_views import Handoff
@@ -18,6 +19,8 @@ ACTIONS = {
     "status": "Show the handoffs, their rows and their transactions.",
     "resume": "Go on with a handoff, or begin it, here and now, as the DAG parquet_to_qserv does.",
     "verify": "Compare what is published with the files once more.",
+    "releases": "Show which releases' lists are delivered, and what each one waits for.",
+    "list": "Print the list of a release, of what the endpoint serves of it: look it over, then send it.",
     "rollback": "Show what would be deleted; with --yes, delete it.",
 }
 _POLL_S = 2.0
@@ -27,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     """Add the actions and their options."""
     parsers = add_actions(parser, ACTIONS)
     for name, each in parsers.items():
-        is_needed = name != "status"
+        is_needed = name not in ("status", "releases")
         each.add_argument("--endpoint", required=is_needed, default="", metavar="E", help="where")
         each.add_argument("--release", required=is_needed, default="", metavar="R", help="which")
     for name in ("plan", "resume"):
@@ -40,8 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
-    if given.action == "status":
-        return _status(context, given)
+    without_handoff = {"status": _status, "releases": show_releases, "list": print_list}
+    if given.action in without_handoff:
+        return without_handoff[given.action](context, given)
     handoff = _open(context, given)
     if given.action == "plan":
         return _plan(context, given, handoff)

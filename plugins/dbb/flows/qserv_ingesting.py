@@ -11,15 +11,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 from dbb.errors import LoadRefused, QservRefused, QservStuck, QservUnavailable
+from dbb.flows.qserv_gate import Found, beyond_repair, gate, is_running, lost_way
 from dbb.flows.qserv_views import Attempt, Handoff
 from dbb.model.qserv import (
-    AUTOMATIC_RETRIES,
     ChunkFile,
-    Contribution,
     ContributionStatus,
     Location,
     Transaction,
@@ -29,8 +28,6 @@ from dbb.model.qserv import (
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
-MOST_READINGS = 5
-"""Failed readings of a file, its worker's own retries counted, after which its transaction is aborted."""
 
 
 class Progress(StrEnum):
@@ -70,40 +67,6 @@ def advance_batch(handoff: Handoff, table: str, batch: int) -> Progress:
     if transaction.state is not TransactionState.STARTED:
         return Progress.WAITING
     return _load(handoff, table, batch, files, transaction)
-
-
-def gate(
-    expected: Mapping[tuple[tuple[str, int, bool, int], str], ChunkFile],
-    found: Mapping[tuple[tuple[str, int, bool, int], str], Sequence[Contribution]],
-) -> list[str]:
-    """Say what stands against a commit; nothing if every file was loaded exactly, once, everywhere.
-
-    Parameters
-    ----------
-    expected
-        The file for each pair of file key and worker.
-    found
-        The contributions for each such pair.
-    """
-    against = [
-        f"{key} at {worker} is not expected" for key, worker in found.keys() - expected.keys()
-    ]
-    for (key, worker), file in expected.items():
-        made = found.get((key, worker), ())
-        where = f"{key[0]} chunk {key[1]}{' overlap' if key[2] else ''} at {worker}"
-        if len(made) != 1:
-            against.append(f"{where} is there {len(made)} times")
-            continue
-        (one,) = made
-        if one.status is not ContributionStatus.FINISHED:
-            against.append(f"{where} is {one.status}")
-        elif (one.rows, one.rows_loaded) != (file.rows, file.rows):
-            against.append(f"{where} has {one.rows} rows, {one.rows_loaded} loaded, of {file.rows}")
-        elif one.size_bytes != file.size_bytes:
-            against.append(f"{where} has {one.size_bytes} bytes of {file.size_bytes}")
-        elif one.warnings:
-            against.append(f"{where} was loaded with {one.warnings} warnings")
-    return against
 
 
 def files_digest(files: Iterable[ChunkFile]) -> str:
@@ -167,16 +130,18 @@ def _load(
     expected = {
         (file.key, where.worker): (file, where) for file in files for where in places[file.chunk]
     }
-    by_url = {
-        (handoff.workshop.url_of(file), where.worker): (file.key, where.worker)
+    serving = handoff.workshop.serving
+    by_mark = {
+        (serving.mark(file), where.worker): (file.key, where.worker)
         for file, where in expected.values()
     }
-    found: dict[tuple[tuple[str, int, bool, int], str], list[Contribution]] = defaultdict(list)
+    found: Found = defaultdict(list)
     for one in handoff.server.transaction(transaction.id).contributions:
-        key = by_url.get((one.url, one.worker))
+        key = by_mark.get((serving.mark_in(one.url), one.worker))
         found[key or ((one.table, one.chunk, one.is_overlap, -1), one.worker)].append(one)
-    running = sum(_is_running(one) for made in found.values() for one in made)
-    if reason := _beyond_repair(found, expected.keys()):
+    running = sum(is_running(one) for made in found.values() for one in made)
+    reason = beyond_repair(found, expected.keys()) or lost_way(serving, found, expected)
+    if reason:
         if _abort(handoff, table, batch, transaction, reason):
             _check_attempts(handoff, table, batch, reason)
         return Progress.WAITING
@@ -185,9 +150,9 @@ def _load(
             return Progress.WAITING
         made = found.get(key, [])
         if not made:
-            handoff.server.submit(where, transaction.id, file, handoff.workshop.url_of(file))
+            _send(handoff, where, transaction.id, file)
             running += 1
-        elif made[0].status is ContributionStatus.READ_FAILED and not _is_running(made[0]):
+        elif made[0].status is ContributionStatus.READ_FAILED and not is_running(made[0]):
             handoff.server.retry(where, made[0].id)
             running += 1
     if running:
@@ -205,34 +170,23 @@ def _load(
     return _settle(handoff, table, batch, files, handoff.server.transaction(transaction.id))
 
 
-def _is_running(one: Contribution) -> bool:
-    """Tell whether a worker is at a file, or will be again without being asked."""
-    return one.status is ContributionStatus.IN_PROGRESS or (
-        one.status is ContributionStatus.READ_FAILED
-        and one.retry_allowed
-        and one.retries < AUTOMATIC_RETRIES
-    )
+def _send(handoff: Handoff, where: Location, transaction: int, file: ChunkFile) -> None:
+    """Have a worker load a file: from its address, or by sending it, which waits until it is loaded.
 
-
-def _beyond_repair(
-    found: Mapping[tuple[tuple[str, int, bool, int], str], Sequence[Contribution]],
-    expected: Iterable[tuple[tuple[str, int, bool, int], str]],
-) -> str:
-    """Say why a transaction cannot become right any more; empty if it can."""
-    strange = found.keys() - set(expected)
-    if strange:
-        return f"a file is there that was not sent: {min(strange)}"
-    for (key, worker), made in found.items():
-        where = f"{key[0]} chunk {key[1]} at {worker}"
-        if len(made) > 1:
-            return f"{where} is there {len(made)} times"
-        status = made[0].status
-        if status is ContributionStatus.READ_FAILED and made[0].retry_allowed:
-            if made[0].retries >= MOST_READINGS:
-                return f"{where} could not be read: {made[0].error}"
-        elif status not in (ContributionStatus.FINISHED, ContributionStatus.IN_PROGRESS):
-            return f"{where} is {status}: {made[0].error}"
-    return ""
+    What a worker has of a file that was sent and not answered for is read by the next call, if it has anything.
+    """
+    url = handoff.workshop.url_of(file)
+    serving = handoff.workshop.serving
+    if not serving.is_pushed:
+        handoff.server.submit(where, transaction, file, url)
+        return
+    try:
+        with handoff.workshop.open(file) as source:
+            handoff.server.push(where, transaction, file, url, source)
+    except (QservRefused, QservUnavailable):
+        now = handoff.server.transaction(transaction).contributions
+        if (url, where.worker) not in {(serving.mark_in(one.url), one.worker) for one in now}:
+            raise
 
 
 def _settle(
@@ -267,7 +221,7 @@ def _abort(handoff: Handoff, table: str, batch: int, transaction: Transaction, r
     what waits, and what they are at is waited for.
     """
     now = handoff.server.transaction(transaction.id)
-    if any(_is_running(one) for one in now.contributions):
+    if any(is_running(one) for one in now.contributions):
         for where in handoff.server.regular_locations(transaction.id):
             handoff.server.cancel(where, transaction.id)
         return False

@@ -30,6 +30,8 @@ class Delivered:
     table: str
     did: Did
     digest: Digest
+    unit: str = ""
+    """The parcel that brought it."""
 
     @property
     def row(self) -> InputRow:
@@ -115,4 +117,4 @@ def table_of(file: ParcelFile, overlay: Overlay) -> str:
 def _of_parcel(parcel: Parcel, overlay: Overlay) -> Iterator[Delivered]:
     for file in parcel.files:
         if table := table_of(file, overlay):
-            yield Delivered(table, Did(parcel.scope, file.name), file.digest)
+            yield Delivered(table, Did(parcel.scope, file.name), file.digest, parcel.unit)

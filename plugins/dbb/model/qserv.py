@@ -200,6 +200,10 @@ AUTOMATIC_RETRIES = 2
 """Times that a worker reads a file again by itself: between two readings it shows READ_FAILED."""
 
 
+PUSH_PATIENCE_S = 3600
+"""A contribution that was sent, and is in progress for longer, is one whose worker was restarted."""
+
+
 class TransactionState(StrEnum):
     """Name the states of a Qserv super-transaction (``DatabaseServices``)."""
 
@@ -249,6 +253,21 @@ class Contribution:
     retry_allowed: bool
     retries: int = 0
     error: str = ""
+    age_s: float = 0.0
+
+    @property
+    def is_pushed(self) -> bool:
+        """Tell whether its rows were sent; nobody but the sender can send them again."""
+        return self.url.startswith("data-csv://")
+
+    @property
+    def is_stranded(self) -> bool:
+        """Tell whether it is in progress for good: workers do not take up what they were sent."""
+        return (
+            self.is_pushed
+            and self.status is ContributionStatus.IN_PROGRESS
+            and self.age_s > PUSH_PATIENCE_S
+        )
 
 
 @dataclass(frozen=True, slots=True)

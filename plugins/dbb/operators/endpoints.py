@@ -36,6 +36,13 @@ def raw_published_at(endpoint: str) -> Asset:
     return Asset(name=f"raw published at {endpoint}", uri=f"x-dbb://{endpoint}/raw/published")
 
 
+def parcels_published_at(endpoint: str) -> Asset:
+    """Give the asset that changes when products or permanent files are published at an endpoint."""
+    return Asset(
+        name=f"parcels published at {endpoint}", uri=f"x-dbb://{endpoint}/parcels/published"
+    )
+
+
 class WaitForCopies(ChunkOperator):
     """Wait until the copies are published where they are wanted, without holding a worker.
 
@@ -121,20 +128,23 @@ class PublishAtEndpoint(ChunkOperator):
     action = "publish"
 
     def __init__(self, *, endpoint: str, **kwargs: Any) -> None:
-        super().__init__(outlets=[raw_published_at(endpoint)], **kwargs)
+        outlets = [raw_published_at(endpoint), parcels_published_at(endpoint)]
+        super().__init__(outlets=outlets, **kwargs)
         self.endpoint = endpoint
 
     def work(self, backbone: Backbone, context: Context) -> dict[str, int]:
-        """Call the flow; tell the followers of the endpoint which nights have something new."""
+        """Call the flow; tell the followers of the endpoint which nights or parcels are new."""
         counts = publish_units(backbone, self.units, self.endpoint)
-        parcels = {kind.scope for kind in Kind} - {Kind.RAW.scope}
-        nights = sorted(
-            {unit.split("/")[1] for unit in self.units if unit.split("/")[0] not in parcels}
-        )
+        scopes = {kind.scope for kind in Kind} - {Kind.RAW.scope}
+        parcels = [unit for unit in self.units if unit.split("/")[0] in scopes]
+        nights = sorted({unit.split("/")[1] for unit in set(self.units) - set(parcels)})
+        # Airflow reports a change of each outlet that a task which succeeds has in the end.
+        self.outlets = []
         if counts["published"] and nights:
             event = context["outlet_events"][raw_published_at(self.endpoint)]
             event.extra = {"published": counts["published"]}
             event.add_partitions(nights)
-        else:
-            self.outlets = []  # Airflow reports a change of each outlet of a task that succeeds
+            self.outlets.append(raw_published_at(self.endpoint))
+        if counts["published"] and parcels:
+            self.outlets.append(parcels_published_at(self.endpoint))
         return counts

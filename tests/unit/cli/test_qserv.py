@@ -90,3 +90,12 @@ def test_an_endpoint_without_a_qserv_is_told(capsys, action):
     code = main(["qserv", action, "--endpoint", "usdf", "--release", "dp1"])
     assert code == 5
     assert "DBB_QSERV_" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("records")
+def test_no_release_is_told_and_none_is_listed(capsys, monkeypatch):
+    monkeypatch.setenv("DBB_QSERV_URL_USDF", "http://qserv:25081")
+    assert main(["qserv", "releases", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["releases"] == []
+    assert main(["qserv", "list", "--endpoint", "usdf", "--release", "dp1"]) != 0
+    assert "no Parquet of the release is published there" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, chain
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 
+from dbb.flows.parcels import take_parcels
+from dbb.flows.registration import register_units
 from dbb.model.delivery import State
 from dbb.operators import chunks
 from dbb.operators.archive import (
@@ -22,6 +24,7 @@ from dbb.operators.endpoints import (
     LookForCopies,
     PublishAtEndpoint,
     WaitForCopies,
+    parcels_published_at,
     raw_published_at,
 )
 from dbb.operators.report import ReportTheNight, TellOfFailedSteps
@@ -154,6 +157,21 @@ def test_a_task_that_published_tells_the_followers_which_night(registered, conte
     assert event.keys == ["20261121"]
     assert event.extra == {"published": 3}
     assert task.outlets == [raw_published_at("usdf")]
+
+
+def test_a_task_that_published_a_parcel_tells_those_who_wait_for_parcels(world, context):
+    folder = "incoming/files/20261121/catalogue-1"
+    for name, data in (("dp1/Object/a.parquet", b"rows"), ("_READY", b"")):
+        with world.stores["usdf"].create(f"{folder}/{name}") as writer:
+            writer.write(data)
+    unit = folder.removeprefix("incoming/")
+    take_parcels(world.backbone(), [unit])
+    register_units(world.backbone(), [unit])
+    task = publish([unit])
+    assert task.execute(context)["published"] == 1
+    assert task.outlets == [parcels_published_at("usdf")]
+    assert task.execute(context)["published"] == 0
+    assert task.outlets == []
 
 
 def test_a_task_that_published_nothing_tells_nobody(registered, context):

@@ -8,13 +8,16 @@ API reference*; where it differs from the code, the code.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import requests
 
 from dbb.errors import QservRefused, QservUnavailable, QservUnfit
+from dbb.hooks.qserv.pushing import Form
+from dbb.hooks.qserv.serving import hide_signatures
 from dbb.model.qserv import (
     AUTOMATIC_RETRIES,
     ChunkFile,
@@ -40,6 +43,13 @@ _DIALECT: dict[str, Any] = {
     "fields_escaped_by": "\\",
     "lines_terminated_by": "\n",
 }
+_SPELT_DIALECT = {
+    "fields_terminated_by": r"\t",
+    "fields_enclosed_by": r"\0",
+    "fields_escaped_by": "\\\\",
+    "lines_terminated_by": r"\n",
+}
+"""The same for a form, whose fields are text between line ends: as SQL writes it."""
 
 
 class QservClient:
@@ -194,6 +204,31 @@ class QservClient:
         )
         return int(answer["contrib"]["id"])
 
+    def push(
+        self, where: Location, transaction: int, file: ChunkFile, name: str, source: BinaryIO
+    ) -> None:
+        """Send a file to a worker, and wait until it is loaded.
+
+        Who gets no answer reads what the worker has of it: it may be all, a part, or nothing.
+
+        Raises
+        ------
+        DigestMismatch
+            If the file is not what its record says; the worker has a part of it then.
+        """
+        fields = {
+            "auth_key": self._auth_key,
+            "version": self.version(),
+            "transaction_id": transaction,
+            "table": file.table,
+            "chunk": file.chunk,
+            "overlap": int(file.is_overlap),
+            "charset_name": CHARSET,
+            **_SPELT_DIALECT,
+        }
+        form = Form(fields, name, source, file)
+        self._send("POST", f"{where.url}/ingest/csv", form=form, timeout_s=self._patience_s)
+
     def retry(self, where: Location, contribution: int) -> None:
         """Have a worker read a file once more."""
         self._change("PUT", f"/ingest/file-async/{contribution}", at=where.url)
@@ -338,13 +373,16 @@ class QservClient:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        form: Form | None = None,
         timeout_s: float = READ_TIMEOUT_S,
     ) -> dict[str, Any]:
         what = f"{verb} {url}"
         try:
             answer = self._session.request(
-                verb, url, params=query, json=body, timeout=(CONNECT_TIMEOUT_S, timeout_s)
-            )
+                verb, url, params=query, json=body, data=cast(Any, form),
+                headers={"Content-Type": form.content_type} if form else None,
+                timeout=(CONNECT_TIMEOUT_S, timeout_s),
+            )  # fmt: skip
             if answer.status_code >= 500:
                 raise QservUnavailable.for_cause(what, f"status {answer.status_code}")
             document = answer.json()
@@ -352,7 +390,8 @@ class QservClient:
             raise QservUnavailable.for_cause(what, type(error).__name__) from error
         if answer.status_code != requests.codes.ok or not document.get("success", 1):
             told = document.get("error") or f"status {answer.status_code}"
-            raise QservRefused.for_answer(what, f"{told} {document.get('error_ext') or ''}".strip())
+            told = hide_signatures(f"{told} {document.get('error_ext') or ''}".strip())
+            raise QservRefused.for_answer(what, told)
         return dict(document)
 
 
@@ -381,5 +420,6 @@ def _contribution(told: Mapping[str, Any]) -> Contribution:
         warnings=int(told["num_warnings"]),
         retry_allowed=bool(told["retry_allowed"]),
         retries=int(told.get("num_failed_retries", 0)),
-        error=str(told.get("error", "")),
+        error=hide_signatures(str(told.get("error", ""))),
+        age_s=time.time() - int(told.get("create_time", 0)) / 1000,
     )

@@ -11,6 +11,7 @@ from dbb.flows.qserv_views import Handoff, HandoffRow, Records, Stage
 from dbb.hooks.qserv.client import QservClient
 from dbb.hooks.qserv.czar import QservCzar
 from dbb.hooks.qserv.planning import load_overlay, load_schema, plan_release, plan_sha256
+from dbb.hooks.qserv.serving import PUSH, SIGNED_S
 from dbb.hooks.qserv.workshop import StagingFolder
 from dbb.model.qserv import Overlay, ReleasePlan
 from dbb.settings import Settings
@@ -61,10 +62,22 @@ def open_handoff(
         ),
         records=records,
         workshop=StagingFolder(
-            folder, f"{served.rstrip('/')}/{release}" if served else folder.as_uri()
+            folder,
+            _served(served, release) if served else folder.as_uri(),
+            signed_s=_signed_s(settings.environment.get(f"DBB_QSERV_SIGNED_S_{end}", "")),
         ),
         czar=_czar(settings.environment.get(f"DBB_QSERV_SQL_{end}", "")),
     )
+
+
+def _served(address: str, release: str) -> str:
+    return address if address == PUSH else f"{address.rstrip('/')}/{release}"
+
+
+def _signed_s(text: str) -> int:
+    if text and not text.isdecimal():
+        raise QservUnfit.for_reason("DBB_QSERV_SIGNED_S_…", "It is no number of seconds")
+    return int(text) if text else SIGNED_S
 
 
 def _czar(url: str) -> QservCzar | None:

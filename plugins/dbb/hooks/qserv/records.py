@@ -9,7 +9,9 @@ from dbb.errors import PlanRefused
 from dbb.flows.qserv_views import Attempt, Check, HandoffRow, InputRow, Stage
 from dbb.hooks.ledger import BATCH, SqlLedger
 from dbb.hooks.sql import statement, to_time
+from dbb.model.kind import Kind
 from dbb.model.qserv import ChunkFile, Contribution
+from dbb.model.release_list import PARCEL_PREFIX
 from dbb.ports import Clock
 
 LONGEST_PUBLICATION = dt.timedelta(days=1)
@@ -38,6 +40,12 @@ class SqlQserv:
     def all(self) -> list[HandoffRow]:
         """Read all handoffs."""
         return self._handoffs("", "")
+
+    def release_lists(self, endpoint: str) -> list[str]:
+        """Name the parcels with a release's list that are published at an endpoint."""
+        pattern = f"{Kind.FILE.scope}/%/{PARCEL_PREFIX}%"
+        rows = self._ledger.rows("qserv/release_lists", endpoint=endpoint, pattern=pattern)
+        return [row.unit for row in rows]
 
     def begin(self, row: HandoffRow) -> None:
         """Record that a handoff is planned; one that went further stays as it is.

@@ -6,12 +6,13 @@ import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from dbb.errors import CatalogUnfit
 from dbb.flows.qserv_views import InputRow
 from dbb.hooks.qserv import judging, planning, reducing, staging
+from dbb.hooks.qserv.serving import SIGNED_S, open_serving
 from dbb.hooks.qserv.values import merge
 from dbb.model.qserv import ChunkFile, ColumnStatistics, ReleasePlan, TablePlan
 from dbb.ports import READ_BYTES, Store
@@ -27,14 +28,18 @@ class StagingFolder:
     folder
         Where all its files lie.
     url
-        The same folder as Qserv's workers see it: ``file://…`` or ``https://…``.
+        How Qserv's workers get at its files (``serving.py``).
     buckets
         Into how many parts each table is cut for the second phase.
+    signed_s
+        How long an address holds, where they are signed.
     """
 
-    def __init__(self, folder: Path, url: str, buckets: int = BUCKETS) -> None:
+    def __init__(
+        self, folder: Path, url: str, buckets: int = BUCKETS, signed_s: int = SIGNED_S
+    ) -> None:
         self.folder = folder
-        self._url = url.rstrip("/")
+        self.serving = open_serving(folder, url, signed_s)
         self._buckets = buckets
 
     def table_request(self, plan: ReleasePlan, table: TablePlan) -> dict[str, Any]:
@@ -104,10 +109,14 @@ class StagingFolder:
         return merge(found)
 
     def url_of(self, file: ChunkFile) -> str:
-        """Give the address from which a worker reads a file; its digest is part of it."""
-        mark = "" if self._url.startswith("file://") else f"?blake2b={file.digest}"
-        return f"{self._url}/{file.path}{mark}"
+        """Give the address from which a worker reads a file, from now on."""
+        return self.serving.url_of(file)
+
+    def open(self, file: ChunkFile) -> BinaryIO:
+        """Open a chunk file, to be sent."""
+        return (self.folder / file.path).open("rb")
 
     def clear(self) -> None:
-        """Delete everything."""
+        """Delete everything, also what was put elsewhere for the workers."""
+        self.serving.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
