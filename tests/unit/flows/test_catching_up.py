@@ -85,6 +85,7 @@ def test_progress_is_the_ledgers_verdict_not_airflows():
 
 def test_a_night_that_the_ledger_has_not_seen_is_not_done():
     world = world_of(1)
+    world.clock.advance(2 * 86400)  # the night is over
     backfill = Backfill(7, "raw_transfer", closing_of(NIGHT), closing_of(NIGHT), True, None)
     told = progress_of(world.backbone(), backfill)
     assert (told.verdicts, told.done) == (((NIGHT, Verdict.WAITING),), 0)
