@@ -75,12 +75,13 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(dbb, mock_kafka, tmp_pat
     assert dbb(DIE_BEFORE, "archive")[0] == -signal.SIGKILL
     assert archived(dbb) == (0, 0, 0)
     assert dbb(DIE_AFTER, "archive")[0] == -signal.SIGKILL
-    assert archived(dbb) == (ALERTS // 2, ALERTS // 2 + 1, 1)
+    # The garbage counts in the night when it was sent: nothing else says whose it is.
+    assert archived(dbb) == (ALERTS // 2, ALERTS // 2, 1)
     mock_kafka.send(TOPIC, *packets[ALERTS // 2 :])
     code, told = dbb(PLAINLY, "archive")
     assert (code, told["counts"]) == (0, {"archived": ALERTS // 2})
     assert len(told["units"]) == 2, "the shard of the killed run travels too"
-    assert archived(dbb) == (ALERTS, ALERTS + 1, 1)
+    assert archived(dbb) == (ALERTS, ALERTS, 1)
     for number in (0, ALERTS - 1):
         out = tmp_path / "packet"
         assert dbb(PLAINLY, "get", str(FIRST + number), "--out", str(out))[0] == 0
