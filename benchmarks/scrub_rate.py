@@ -7,7 +7,7 @@ its time into the ledger (SQLite in a file). A second table tells what the ledge
 
 ::
 
-    python benchmarks/scrub_rate.py [--bundles 20] [--mebibytes 64] [--rounds 3] [--copies 1000000]
+    python benchmarks/scrub_rate.py [--bundles 20] [--mebibytes 64] [--rounds 3] [--at-once CORES] [--copies 1000000]
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def measured(work: Callable[[], int]) -> tuple[float, float, int]:
     return time.monotonic() - wall, time.process_time() - cpu, size
 
 
-def compare_rates(bundles: int, mebibytes: int, rounds: int) -> dict[str, Any]:
+def compare_rates(bundles: int, mebibytes: int, rounds: int, at_once: int) -> dict[str, Any]:
     """Read the same files both ways, in turn; medians."""
     with tempfile.TemporaryDirectory(dir=ROOT) as name:
         folder = Path(name)
@@ -113,7 +113,7 @@ def compare_rates(bundles: int, mebibytes: int, rounds: int) -> dict[str, Any]:
                 connection.execute(
                     text("update delivery set verified_at = '2026-01-01T00:00:00+00:00'")
                 )
-            run = reread_copies(backbone, readings, "frdf", PERIOD, dt.timedelta(hours=1))
+            run = reread_copies(backbone, readings, "frdf", PERIOD, dt.timedelta(hours=1), at_once)
             assert (run.copies, run.damaged, run.stopped) == (bundles, 0, "all read"), run
             oldest = find_coverage(backbone, readings, "frdf", PERIOD).oldest_at
             assert oldest is not None
@@ -183,9 +183,14 @@ def main() -> None:
     parser.add_argument("--bundles", type=int, default=20)
     parser.add_argument("--mebibytes", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--at-once", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--copies", type=int, default=1_000_000)
     given = parser.parse_args()
-    print(json.dumps(compare_rates(given.bundles, given.mebibytes, given.rounds), indent=1))
+    print(
+        json.dumps(
+            compare_rates(given.bundles, given.mebibytes, given.rounds, given.at_once), indent=1
+        )
+    )
     if given.copies:
         print(json.dumps(ask_ledger(given.copies), indent=1))
 

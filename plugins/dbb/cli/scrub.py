@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 
 from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
@@ -41,7 +42,9 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
         period = dt.timedelta(days=settings.endpoint(name).reread_days)
         if given.action == "run":
             share = dt.timedelta(seconds=given.share_s)
-            done = reread_copies(context.backbone, readings, name, period, share)
+            done = reread_copies(
+                context.backbone, readings, name, period, share, len(os.sched_getaffinity(0))
+            )
             damaged += done.damaged
             context.output.remark(
                 f"{name}: {done.copies} copies, {done.size_bytes:,} bytes read, "

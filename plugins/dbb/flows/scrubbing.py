@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -136,6 +136,7 @@ def reread_copies(
     endpoint: str,
     period: dt.timedelta,
     share: dt.timedelta,
+    at_once: int = 1,
 ) -> Run:
     """Read the copies of an endpoint whose turn it is, past the page cache; bad ones lose their state.
 
@@ -152,11 +153,13 @@ def reread_copies(
     share
         How much time this run stands for: it reads what the needed rate makes of it, at least one copy.
         It is also the longest that it takes.
+    at_once
+        How many copies are read side by side; so many may be read after a reason to stop.
     """
     run = Run()
     started_at = backbone.clock.now()
     try:
-        run.stopped = _Reader(backbone, readings, endpoint, run).read(period, share)
+        run.stopped = _Reader(backbone, readings, endpoint, run, at_once).read(period, share)
     finally:
         readings.note_run(endpoint, started_at, run)
         log.info(
@@ -168,12 +171,13 @@ def reread_copies(
 
 @dataclass
 class _Reader:
-    """Read copies of one endpoint, one after the other, until there is a reason to stop."""
+    """Read copies of one endpoint until there is a reason to stop."""
 
     backbone: Backbone
     readings: Readings
     endpoint: str
     run: Run
+    at_once: int
 
     def read(self, period: dt.timedelta, share: dt.timedelta) -> str:
         """Give the reason."""
@@ -182,15 +186,17 @@ class _Reader:
         budget, until = rate * share.total_seconds(), now + share
         if self.endpoint == self.backbone.policy.archive and (why := self._read_waiting(until)):
             return why
+
+        def stop() -> str:
+            if self.run.copies and self.run.size_bytes >= budget:
+                return "budget"
+            if self.backbone.clock.now() >= until:
+                return "time"
+            return "night" if rate != float("inf") and self._is_night_at_work() else ""
+
         while rows := self.readings.oldest(self.endpoint, now, UNITS_AT_ONCE):
-            for row in rows:
-                if self.run.copies and self.run.size_bytes >= budget:
-                    return "budget"
-                if self.backbone.clock.now() >= until:
-                    return "time"
-                if rate != float("inf") and self._is_night_at_work():
-                    return "night"
-                self._reread(row)
+            if why := self._reread(rows, stop):
+                return why
         return "all read"
 
     def _read_waiting(self, until: dt.datetime) -> str:
@@ -200,23 +206,36 @@ class _Reader:
         """
         policy = self.backbone.policy
         after = dt.timedelta(seconds=policy.second_reading_after_s)
-        for row in self.readings.waiting(self.endpoint, policy.source, after):
+
+        def stop() -> str:
             if self.backbone.clock.now() >= until:
                 return "time"
-            if self._is_night_at_work():
-                return "night"
-            self._reread(row)
-        return ""
+            return "night" if self._is_night_at_work() else ""
+
+        return self._reread(self.readings.waiting(self.endpoint, policy.source, after), stop)
 
     def _is_night_at_work(self) -> bool:
         since = self.backbone.clock.now() - PUBLISHING
         return self.readings.in_work(self.endpoint, since) > 0
 
-    def _reread(self, row: UnitRow) -> None:
-        for reading in verify_units(self.backbone, [row], [self.endpoint], record=True):
+    def _reread(self, rows: Sequence[UnitRow], stop: Callable[[], str]) -> str:
+        """Read copies until there is a reason to stop, which is given."""
+        why = ""
+
+        def due() -> Iterator[UnitRow]:
+            nonlocal why
+            for row in rows:
+                if why := stop():
+                    return
+                yield row
+
+        for reading in verify_units(
+            self.backbone, due(), [self.endpoint], record=True, at_once=self.at_once
+        ):
             self.run.copies += 1
             self.run.size_bytes += reading.size_bytes
             if reading.error is None:
-                self.readings.note_read([row.unit], self.endpoint)
+                self.readings.note_read([reading.unit], self.endpoint)
             else:
                 self.run.damaged += 1
+        return why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,10 @@ class RereadCopies(BaseOperator):
         readings = open_keeping(settings, context["run_id"])
         period = dt.timedelta(days=settings.endpoint(self.endpoint).reread_days)
         share = dt.timedelta(seconds=int(self.share_s))
-        run = reread_copies(open_for_run(context), readings, self.endpoint, period, share)
+        cores = len(os.sched_getaffinity(0))
+        run = reread_copies(
+            open_for_run(context), readings, self.endpoint, period, share, at_once=cores
+        )
         return {
             "copies": run.copies,
             "bytes": run.size_bytes,

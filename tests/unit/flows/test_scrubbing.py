@@ -34,8 +34,8 @@ def readings_of(world):
     return SqlKeeping(world.ledger, world.clock)
 
 
-def reread(world, endpoint="frdf", share=HOUR, period=PERIOD):
-    return reread_copies(world.backbone(), readings_of(world), endpoint, period, share)
+def reread(world, endpoint="frdf", share=HOUR, period=PERIOD, at_once=1):
+    return reread_copies(world.backbone(), readings_of(world), endpoint, period, share, at_once)
 
 
 def coverage(world, endpoint="frdf", period=PERIOD):
@@ -111,6 +111,27 @@ def test_rot_under_an_unchanged_size_is_found_and_healed_at_a_receiver(world, en
     run_night(world)
     assert coverage(world).copies == 6
     assert world.codes() == []
+
+
+@pytest.mark.parametrize("at_once", [2, 4, 9])
+def test_copies_read_side_by_side_are_judged_as_one_by_one(world, at_once):
+    world.clock.advance(91 * DAY_S)  # all are overdue
+    name = rot(world, "frdf")
+    run = reread(world, at_once=at_once)
+    assert (run.copies, run.damaged, run.stopped) == (6, 1, "all read")
+    times = read_times(world)
+    (bad,) = [unit for unit, time in times.items() if time != world.clock.now()]
+    assert bad.rpartition("/")[2] in name
+
+
+def test_a_store_that_fails_beside_others_fails_the_run_and_what_was_read_counts(world):
+    world.clock.advance(91 * DAY_S)
+    schedule = Schedule(at=25, error=StoreUnavailable.for_store("frdf", "gone"))
+    with pytest.raises(StoreUnavailable):
+        reread_copies(world.backbone(schedule), readings_of(world), "frdf", PERIOD, HOUR, 2)
+    assert 0 < coverage(world).overdue < 6
+    assert reread(world, at_once=2).stopped == "all read"
+    assert coverage(world).overdue == 0
 
 
 def test_butler_serves_a_bad_copy_no_more_and_its_file_is_kept(world):
