@@ -6,6 +6,8 @@ import socket
 from pathlib import Path
 
 import pytest
+from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+from airflow.sdk._shared.observability.metrics.statsd_logger import SafeStatsdLogger
 from airflow.sdk.observability import stats
 from statsd import StatsClient
 
@@ -87,22 +89,23 @@ def test_the_command_writes_text_or_json(meters, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["schema"] == "dbb-metrics/1"
 
 
-def test_the_task_hands_them_to_airflows_own_channel(meters, monkeypatch):
+@pytest.fixture
+def statsd():
     """Take what a StatsD client sends over a real socket."""
-    from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
-
-    monkeypatch.setattr(wiring, "open_meters", lambda *_: meters)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
         sink.bind(("127.0.0.1", 0))
         sink.settimeout(5)
         host, port = sink.getsockname()
-        stats.initialize(
-            factory=lambda: get_statsd_logger(
-                stats_class=StatsClient, host=host, port=port, prefix="airflow", ipv6=False, influxdb_tags_enabled=True,
-                statsd_influxdb_enabled=True,
-            ),
-            export_legacy_names=False,
-        )  # fmt: skip
-        sent = TellTheMetrics(task_id="tell").execute({"run_id": "test"})
-        got = [sink.recv(1024).decode() for _ in range(sent)]
+        client = StatsClient(host, port, prefix="airflow")
+        logger = SafeStatsdLogger(client, influxdb_tags_enabled=True, statsd_influxdb_enabled=True)
+        stats.initialize(factory=lambda: logger, export_legacy_names=False)
+        yield sink
+        stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
+        client.close()
+
+
+def test_the_task_hands_them_to_airflows_own_channel(meters, statsd, monkeypatch):
+    monkeypatch.setattr(wiring, "open_meters", lambda *_: meters)
+    sent = TellTheMetrics(task_id="tell").execute({"run_id": "test"})
+    got = [statsd.recv(1024).decode() for _ in range(sent)]
     assert "airflow.dbb.deliveries,endpoint=usdf,state=published:2|g" in got
