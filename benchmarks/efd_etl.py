@@ -117,7 +117,7 @@ def again(server: InfluxServer, given: argparse.Namespace, folder: Path, what: s
     words = [sys.executable, __file__, "--url", server.url(), "--folder", str(folder / "archive")]
     for name in ("scale", "hours", "columns"):
         words += [f"--{name}", str(getattr(given, name))]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
     told = json.loads(done.stdout.splitlines()[-1])
     source = source_cpu_s(server) - before
     steps = ", ".join(f"{name} {cpu_s:.1f}" for name, cpu_s in told["cpu_s"].items())
