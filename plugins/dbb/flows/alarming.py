@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from dbb.errors import AlarmNotSent, DbbError
+from dbb.errors import AlarmNotSent, DbbError, InstallationWrong
 from dbb.model.alarm import Alarm
 from dbb.ports import Clock
 
@@ -100,8 +100,11 @@ def look(watch: Watch) -> list[Alarm]:
         try:
             found = [replace(alarm, cause=f"{name} {alarm.cause}") for alarm in check()]
         except DbbError as error:
-            found = [Alarm.of(error, blind, watch.clock.now())]
-            mine = []
+            found, mine = [Alarm.of(error, blind, watch.clock.now())], []
+        except Exception as fault:
+            log.exception("action=alarm check=%s", name)
+            wrong = InstallationWrong.for_part(f"check {name}", f"it fails with {fault!r}")
+            found, mine = [Alarm.of(wrong, blind, watch.clock.now())], []
         for alarm in found:
             watch.rows.raise_alarm(replace(alarm, link=watch.link_of(alarm)))
         causes = {alarm.cause for alarm in found}

@@ -121,6 +121,18 @@ def test_a_check_that_cannot_look_is_an_alarm_and_ends_none():
     assert site.sent[-1] == "ended efd-unavailable at http://efd"
 
 
+def test_the_fault_of_one_check_silences_no_other():
+    site = Site()
+
+    def faulty_check():
+        raise KeyError("row")
+
+    open_ = look(site.watch(first=faulty_check, buffer=site.check))
+    assert [each.code for each in open_] == ["installation-wrong", "buffer-nearly-full"]
+    assert "KeyError('row')" in open_[0].what
+    assert RAISED in site.sent
+
+
 def test_a_crash_anywhere_tells_twice_rather_than_never():
     made = {}
 
