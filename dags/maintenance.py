@@ -1,7 +1,7 @@
 """Hold everything for a maintenance, with nothing lost, or let it go on.
 
 ### What it does
-**drain** notes which DAGs of the backbone run, pauses them, and waits until the tasks that run have ended. Nothing new is
+**drain** notes which DAGs of the backbone run, pauses them (all but this one and `alarm_watch`), and waits until the tasks that run have ended. Nothing new is
 started then; what waits (queued runs, deferred tasks, events in the inbox) waits on. Stores, databases and Airflow itself
 may now be stopped. **resume** starts again the DAGs that ran before, and no others; what came meanwhile is taken up.
 

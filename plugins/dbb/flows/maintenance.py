@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from dbb.errors import DrainUnfinished
 
-DAG_ID = "maintenance"
-"""The DAG that drains and resumes: it is never held."""
+NEVER_HELD = frozenset({"maintenance", "alarm_watch"})
+"""What drains and resumes, and what tells people when a maintenance was forgotten."""
 LOOK_AGAIN_S = 2.0
 
 
@@ -147,8 +147,8 @@ def drain(
 
 
 def others(scheduling: Scheduling) -> list[Working]:
-    """List what still runs, beside the DAG that drains."""
-    return [each for each in scheduling.working() if each.dag_id != DAG_ID]
+    """List what still runs, beside what is never held."""
+    return [each for each in scheduling.working() if each.dag_id not in NEVER_HELD]
 
 
 def _hold(scheduling: Scheduling, rows: MaintenanceRows) -> Maintenance:
@@ -157,7 +157,7 @@ def _hold(scheduling: Scheduling, rows: MaintenanceRows) -> Maintenance:
     running = [
         dag_id
         for dag_id, is_paused in sorted(scheduling.dags().items())
-        if not is_paused and dag_id != DAG_ID
+        if not is_paused and dag_id not in NEVER_HELD
     ]
     rows.hold(number, running)
     for dag_id in running:

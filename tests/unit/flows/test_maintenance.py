@@ -3,12 +3,17 @@
 import pytest
 
 from dbb.errors import DrainUnfinished
-from dbb.flows.maintenance import DAG_ID, Working, drain, lasting, resume
+from dbb.flows.maintenance import NEVER_HELD, Working, drain, lasting, resume
 from dbb.hooks.maintenance import SqlMaintenance
 from support.faults import Killed, Schedule, every_crash, faulty
 from support.world import World
 
-BEFORE = {"raw_tonight": False, "reconcile": False, "canary": True, DAG_ID: False}
+BEFORE = {
+    "raw_tonight": False,
+    "reconcile": False,
+    "canary": True,
+    **dict.fromkeys(NEVER_HELD, False),
+}
 
 
 class MemoryAirflow:
@@ -58,12 +63,12 @@ def test_what_ran_is_held_and_runs_again_and_nothing_else(rows):
 
 
 def test_it_waits_for_what_runs_but_not_for_itself(rows):
-    airflow = MemoryAirflow([task(), task(DAG_ID)])
+    airflow = MemoryAirflow([task(), task("maintenance")])
     slept, told = [], []
 
     def sleep(seconds):
         slept.append(seconds)
-        airflow.left = [task(DAG_ID)]
+        airflow.left = [task("maintenance")]
 
     drain(airflow, rows, "", 300, sleep, told.append)
     assert (slept, told) == ([2.0], [[task()]])
@@ -87,7 +92,9 @@ def test_a_dag_that_is_gone_meanwhile_is_left_out(rows):
     drain(airflow, rows, "", 0, never)
     del airflow.paused["reconcile"]
     resume(airflow, rows)
-    assert airflow.paused == {"raw_tonight": False, "canary": True, DAG_ID: False}
+    assert airflow.paused == {
+        name: paused for name, paused in BEFORE.items() if name != "reconcile"
+    }
 
 
 def test_what_a_person_started_meanwhile_is_held_by_the_next_drain(rows):
