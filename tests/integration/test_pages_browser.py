@@ -5,7 +5,6 @@ Airflow's own API server serves them, with a database of its own, over a ledger 
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,11 +15,10 @@ import pytest
 import requests
 
 from dbb.wiring import open_views
-from support.browsing import FAULTS
+from support.browsing import CHROMIUM, FAULTS, open_chromium
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import World, run_night
 
-CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).resolve().parents[2]
 OBS_ID = "MC_O_20261121_000001"
 PAGES = (
@@ -105,14 +103,8 @@ def _wait_for(url, server, log):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with open_chromium() as made:
         yield made
-        made.close()
 
 
 def log_in(browser, airflow, name, password, **options):

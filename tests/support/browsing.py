@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
+
+CHROMIUM = shutil.which("chromium")
+"""The browser that is on the machine, or None."""
+
+
+@contextmanager
+def open_chromium():
+    """Start the browser that is on the machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield made
+        made.close()
+
+
 FAULTS = r"""
 () => {
   const faults = [];

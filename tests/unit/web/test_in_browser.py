@@ -3,16 +3,14 @@
 The browser's requests are answered by the application itself; no server runs and nothing else can be reached.
 """
 
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
 
-from support.browsing import FAULTS
+from support.browsing import CHROMIUM, FAULTS, open_chromium
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import run_night
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 
 HOST = "http://pages.test"
@@ -24,14 +22,8 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with open_chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import fastavro
 import requests
+from fastavro.schema import SchemaParseException, UnknownType
 
 from dbb.errors import AlertSchemaUnknown, AlertUnreadable, BadDayObs, CatalogUnavailable
 from dbb.model.alerts import Packet
@@ -24,6 +25,8 @@ SchemaSource = Callable[[int], Any]
 
 _WANTED = {"diaSourceId", "visit", "detector", "diaObjectId", "midpointMjdTai"}
 _DECODING = (ValueError, LookupError, EOFError, TypeError, StopIteration, OverflowError)
+_NO_SCHEMA = (SchemaParseException, UnknownType, ValueError, LookupError, TypeError, AttributeError)
+"""What fastavro, or cutting the schema down, says of JSON that is no schema."""
 
 
 class AvroPackets:
@@ -76,7 +79,7 @@ class AvroPackets:
                 raise AlertSchemaUnknown.for_packet(place, number)
             try:
                 parsed = fastavro.parse_schema(raw), fastavro.parse_schema(_projection(raw))
-            except Exception as error:
+            except _NO_SCHEMA as error:
                 raise AlertUnreadable.for_packet(place, f"schema {number}: {error}") from error
             self._raw[number], self._parsed[number] = raw, parsed
         return self._parsed[number]
