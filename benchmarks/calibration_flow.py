@@ -52,7 +52,7 @@ from dbb.flows.copies import look_for_copies
 from dbb.flows.publishing import publish_units
 from dbb.model.calibration import BUDGET_S, Step
 from dbb.model.delivery import State
-from dbb.wiring import SystemClock
+from dbb.wiring.base import SystemClock
 from support.calibration_site import CalibrationSite
 from support.fake_catalog import MemoryCatalog
 from support.world import NIGHT, POLICIES, RSES

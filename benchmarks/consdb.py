@@ -1,4 +1,4 @@
-"""Measure the Consolidated Database: publishing nights of exposures, a question over telemetry, the nine rules.
+"""Measure the Consolidated Database: publishing nights of exposures, carrying them, a question over telemetry, the rules.
 
 ::
 
@@ -25,8 +25,11 @@ from sqlalchemy import text
 
 from dbb.hooks.consdb.database import SqlConsdb
 from dbb.hooks.efd.published import SqlPublished
+from dbb.hooks.engine import open_engine
 from dbb.hooks.instruments import load_instruments
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.publications.files import SqlEndpoint, SqlPublicationFiles
+from dbb.hooks.publications.hashes import SqlHashes
 from dbb.model.consdb import Observation, ccdexposures, exposure_record
 from dbb.model.consdb_rules import RULES, rule_parameters
 from dbb.model.efd_values import EfdRow
@@ -64,10 +67,19 @@ def main() -> int:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("analyze"))
         measure("r-band in strong wind, one night", lambda: ask(ledger, one))
-        consdb, parameters = SqlConsdb(ledger, FixedClock()), rule_parameters(CAMERA)
+        consdb, parameters = SqlConsdb(ledger), rule_parameters(CAMERA)
         measure("nine rules, one night", lambda: [consdb.broken(r, one, parameters) for r in RULES])
         measure("sums of one night", lambda: consdb.digests(one, one))
-        engine.dispose()
+        hashes = SqlHashes(ledger)
+        measure("sums of all nights, telemetry too", lambda: hashes.days(hashes.last()))
+        there = SqlLedger(open_engine(f"sqlite:///{folder}/there.db"), FixedClock(), "benchmark")
+        there.migrate()
+        files: list[bytes] = []
+        measure("all publications as files", lambda: files.extend(write(ledger)))
+        print(f"  {len(files)} files, {sum(map(len, files)) / 1e6:.1f} MB", end="; ")
+        measure("loaded into an endpoint's SQLite", lambda: load(there, files))
+        for each in (engine, there.engine):
+            each.dispose()
     return 0
 
 
@@ -99,7 +111,7 @@ def publish(ledger: SqlLedger, *nights: list[Observation]) -> None:
 
 def lay(ledger: SqlLedger, days: list[int], exposures: int) -> None:
     """Publish telemetry of nights, one publication each."""
-    published = SqlPublished(ledger, FixedClock())
+    published = SqlPublished(ledger)
     for day in days:
         rows = [
             EfdRow(
@@ -109,6 +121,18 @@ def lay(ledger: SqlLedger, days: list[int], exposures: int) -> None:
             for number in range(1, exposures + 1)
         ]  # fmt: skip
         published.publish(CONFIG, NOON, NOON, rows)
+
+
+def write(ledger: SqlLedger) -> list[bytes]:
+    """Write every publication into a file, as they travel."""
+    files = SqlPublicationFiles(ledger)
+    return [files.write(each) for each in files.unwritten()]
+
+
+def load(ledger: SqlLedger, files: list[bytes]) -> None:
+    """Load files, as an endpoint does."""
+    for data in files:
+        SqlEndpoint(ledger).load(data, "benchmark")
 
 
 def ask(ledger: SqlLedger, day: int) -> None:

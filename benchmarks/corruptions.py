@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests"
 from dbb.model.digest import Digest
 from dbb.model.drill import Drill, DrillKind
 from dbb.settings import Settings
-from dbb.wiring import open_drills
+from dbb.wiring.drills import open_drills
 from support.corruptions import KINDS, TRUSTING, run_campaign
 
 

@@ -35,8 +35,9 @@ from dbb.hooks.efd.config import TransformConfig
 from dbb.hooks.efd.copying import ParquetCopier
 from dbb.hooks.efd.opening import load_transform, open_intervals
 from dbb.hooks.efd.source import InfluxSource
+from dbb.hooks.engine import open_engine
 from dbb.hooks.influx import Influx
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.posix_store import PosixStore
 from dbb.model.day_obs import TAI_MINUS_UTC, DayObs
 from dbb.model.efd import to_ns
@@ -138,7 +139,7 @@ def run(given: argparse.Namespace) -> dict[str, object]:
     ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
     ledger.migrate()
     store, source = PosixStore(folder), InfluxSource(Influx(given.url, "efd"))
-    cells = SqlEfdCells(ledger, clock)
+    cells = SqlEfdCells(ledger)
     efd = Efd(night.known, source, ParquetCopier(source, store), cells, store, clock)
     ports = open_ports(given, night, ledger, store, clock)
     lay_exposures(ledger, *exposures_of(night))

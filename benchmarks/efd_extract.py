@@ -29,8 +29,9 @@ from dbb.flows.efd_archiving import expect_hours, extract_open_cells, find_late_
 from dbb.hooks.efd.cells import SqlEfdCells
 from dbb.hooks.efd.copying import ParquetCopier
 from dbb.hooks.efd.source import InfluxSource
+from dbb.hooks.engine import open_engine
 from dbb.hooks.influx import Influx
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.posix_store import PosixStore
 from dbb.model.day_obs import DayObs
 from sandbox.allotted import Allotted
@@ -106,7 +107,7 @@ def extract(url: str, scale: float, hours: int) -> dict[str, object]:
         clock = FixedClock(end + dt.timedelta(minutes=10))
         ledger = SqlLedger(open_engine("sqlite://"), clock, "benchmark")
         ledger.migrate()
-        source, cells = InfluxSource(Influx(url, "efd")), SqlEfdCells(ledger, clock)
+        source, cells = InfluxSource(Influx(url, "efd")), SqlEfdCells(ledger)
         efd = Efd(night.known, source, ParquetCopier(source, store), cells, store, clock)
         before, began = peak_mib(), time.process_time()
         expect_hours(efd, night.begin, end)

@@ -33,7 +33,7 @@ from dbb.hooks.ledger import SqlLedger
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.settings import Settings
-from dbb.wiring import open_ledger
+from dbb.wiring.base import open_ledger
 from sandbox import rest
 from sandbox.layout import Layout
 from sandbox.night import Night

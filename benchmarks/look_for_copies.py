@@ -28,7 +28,8 @@ from dbb.flows.cargo import dataset_did
 from dbb.flows.copies import look_for_copies
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
-from dbb.ports import Lock, RuleState, UnitRow
+from dbb.ports.catalog import Lock, RuleState
+from dbb.ports.ledger import UnitRow
 from support.world import RSES, World
 
 ENDPOINTS = ("frdf", "ukdf", "chile", "idac")

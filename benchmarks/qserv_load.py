@@ -36,7 +36,8 @@ from sqlalchemy import event
 from dbb.flows.qserv_handoff import file_chunks, reconcile_rows, register_catalog, stage_inputs
 from dbb.flows.qserv_ingesting import load_batch
 from dbb.flows.qserv_views import Handoff, HandoffRow, InputRow, Stage
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.qserv.client import QservClient
 from dbb.hooks.qserv.records import SqlQserv
 from dbb.hooks.qserv.workshop import StagingFolder
@@ -89,7 +90,7 @@ def measure(folder: str, url: str, key: str, side_deg: float, rows: int) -> str:
     event.listen(engine, "before_cursor_execute", lambda *told: note(statements, *told[2:]))
     client = QservClient(url, key)
     asked = count_requests(client)
-    records = SqlQserv(SqlLedger(engine, FixedClock(), "benchmark"), FixedClock())
+    records = SqlQserv(SqlLedger(engine, FixedClock(), "benchmark"))
     plan = dataclasses.replace(PLAN, database=f"patch{round(side_deg)}")
     row = HandoffRow("benchmark", "here", plan.database, "", Stage.PLANNED)
     workshop = StagingFolder(place / "staging", f"file://{folder}/staging")

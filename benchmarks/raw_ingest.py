@@ -43,7 +43,7 @@ from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository, name_driver
 from dbb.model.instrument import Instrument
-from dbb.ports import LandedBundle
+from dbb.ports.repository import LandedBundle
 from support.raw_bundles import (
     BundleMaker,
     make_fits,

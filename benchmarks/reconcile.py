@@ -21,308 +21,48 @@ With ``--postgres`` the registries are schemas of that database (it needs the ex
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import datetime as dt
 import hashlib
-import itertools
 import json
 import multiprocessing
 import resource
-import sqlite3
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include"), str(ROOT / "tests"), str(ROOT)]
 
-import psycopg
+from benchmarks.night_registries import drop_schemas, make_registry
+from benchmarks.published_night import (
+    DETECTORS,
+    NIGHT,
+    NIGHTS,
+    PER_NIGHT,
+    PLACES,
+    PLANTED,
+    make_night,
+    open_sources,
+)
 from lsst.daf.butler import Butler
-from sqlalchemy import make_url
 
 from dbb.digests import digest_bytes
-from dbb.flows.backbone import Backbone
-from dbb.flows.reconcile_views import Sources
 from dbb.flows.reconciling import reconcile_night
 from dbb.flows.uuid_sets import diff_uuids
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_listing import ButlerListing
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository, name_driver
-from dbb.hooks.findings import SqlFindings
-from dbb.hooks.ledger import SqlLedger, open_engine
-from dbb.hooks.posix_store import PosixStore
 from dbb.hooks.rucio_catalog import RucioCatalog
 from dbb.hooks.rucio_listing import RucioListing
-from dbb.hooks.sky_regions import SkyRegions
-from dbb.model.day_obs import DayObs
-from dbb.model.delivery import State
-from dbb.model.exposure import ObsId, Unit
-from dbb.model.fingerprint import Fingerprint
-from dbb.model.kind import Kind
-from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import Did, SafeName
-from dbb.model.policy import Policy, PolicyBook, Selection
-from dbb.ports import CatalogEntry, CatalogFile, Lock, RuleState, RuleWish, UnitRow
-from dbb.settings import Settings
+from dbb.ports.catalog import CatalogEntry, CatalogFile, RuleWish
 from sandbox.envfile import read_env
-from support.fake_clock import FixedClock
-from support.raw_bundles import BundleMaker, make_facts, make_instrument
-
-NIGHTS = list(DayObs.range(DayObs(20261121), DayObs(20270120)))
-NIGHT = NIGHTS[0]
-PER_NIGHT = 3250
-RSES = {"summit": "", "usdf": "USDF", "frdf": "FRDF", "ukdf": "UKDF", "chile": "CHILE"}
-PLACES = [name for name, rse in RSES.items() if rse]
-POLICIES = PolicyBook(
-    (
-        Policy("raw-frdf", "frdf", Selection(Kind.RAW), ("usdf",)),
-        Policy("raw-ukdf", "ukdf", Selection(Kind.RAW, region="uk"), ("frdf",)),
-        Policy("raw-chile", "chile", Selection(Kind.RAW), ("usdf",)),
-    )
-)
-DETECTORS = 205
-PLANTED = 5
-"""Exposures of which the French Butler lacks a dataset, and as many whose bundle is gone there."""
-
-
-class Rucio:
-    """Answer from memory: rules and replicas are where the deliveries are."""
-
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self._datasets = {Did("raw", unit.rucio_dataset): unit for unit in units}
-
-    def locks(self, datasets: Sequence[Did]) -> dict[Did, dict[str, Lock]]:
-        """Give a satisfied rule at every receiver that wants the unit."""
-        lock = Lock("0" * 32, RuleState.OK)
-        return {
-            did: {RSES[name]: lock for name in _places(self._datasets[did]) if name != "usdf"}
-            for did in datasets
-        }
-
-    def replicas_at(self, rses: Sequence[str], dids: Sequence[Did]) -> dict[Did, frozenset[str]]:
-        """Give a replica wherever the unit is wanted."""
-        found = {}
-        for did in dids:
-            number = int(did.name.split("_")[3][:6])
-            found[did] = frozenset(RSES[name] for name in _places(number)) & set(rses)
-        return found
-
-    def datasets_below(self, scope: str, folder: str) -> Iterator[Did]:
-        """Give the night."""
-        return (d for d in self._datasets if d.scope == scope and d.name.startswith(folder))
-
-
-def _places(unit: Unit | int) -> list[str]:
-    """Name the endpoints that have a unit: the British one has every fourth."""
-    number = unit if isinstance(unit, int) else unit.obs_id.seq_num
-    return [name for name in PLACES if name != "ukdf" or number % 4 == 0]
-
-
-def _unit(number: int) -> Unit:
-    night, before = divmod(number - 1, PER_NIGHT)
-    return Unit("LSSTCam", ObsId("MC", "O", NIGHTS[night], before + 1))
-
-
-def _ids(number: int, datasets: int = DETECTORS) -> list[bytes]:
-    return [hashlib.md5(b"%d/%d" % (number, d)).digest() for d in range(datasets)]  # noqa: S324
-
-
-# -- making the night ------------------------------------------------------------------------------
-
-
-def make_night(folder: Path, exposures: int, datasets: int = DETECTORS) -> None:
-    """Fill stores and ledger, as a night leaves them that was published wherever it is wanted."""
-    clock = FixedClock()
-    ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
-    ledger.migrate()
-    units = [_unit(number) for number in range(1, exposures + 1)]
-    fingerprints = {}
-    for exposure, unit in enumerate(units, 1):
-        bundle = f"bundle of {unit}".encode()
-        is_planted = exposure <= 2 * PLANTED
-        ids = _ids(exposure, datasets)
-        entries = [
-            Entry(
-                SafeName(f"{number:03d}.fits"), digest_bytes(b""), {"id": str(uuid.UUID(bytes=key))}
-            )
-            for number, key in enumerate(ids if is_planted else ids[:1])
-        ]
-        manifest = Manifest(unit, "raw", digest_bytes(bundle), tuple(entries), (), {}, {})
-        for place in _places(unit):
-            path = folder / place / "raw" / unit.folder
-            path.mkdir(parents=True)
-            (path / unit.bundle_name.leaf).write_bytes(bundle)
-            (path / unit.manifest_name.leaf).write_bytes(manifest.data)
-        ledger.note_units([_row(unit, clock.now())])
-        facts = make_facts(unit)
-        if "ukdf" not in _places(unit):
-            facts = dataclasses.replace(facts, tracking_ra_deg=150.0, tracking_dec_deg=2.0)
-        ledger.seal_unit(str(unit), manifest, facts)
-        fingerprints[str(unit)] = (manifest.sha256, Fingerprint.of(ids))
-    SqlFindings(ledger).note_fingerprints(fingerprints)
-    for place in RSES:
-        names = [str(unit) for unit in units if place == "summit" or place in _places(unit)]
-        ledger.expect(names, place, "wanted")
-        for old, new in itertools.pairwise(list(State)[:5]):
-            ledger.advance(names, place, old, new, "as it goes")
-        if place == "summit":
-            ledger.advance(names, place, State.PUBLISHED, State.RELEASED, "safe")
-    for number in range(PLANTED + 1, 2 * PLANTED + 1):
-        (folder / "frdf" / "raw" / _unit(number).bundle_name).unlink()
-
-
-def _row(unit: Unit, now: dt.datetime) -> UnitRow:
-    return UnitRow(
-        unit=str(unit), kind="raw", instrument=unit.instrument, day_obs=unit.obs_id.day_obs.value,
-        obs_id=str(unit.obs_id), part=1, expected=205, arrived=205, missing=(), changed_at=now,
-    )  # fmt: skip
-
-
-def make_registry(
-    folder: Path, place: str, exposures: int, postgres: str, mark: str, datasets: int = DETECTORS
-) -> None:
-    """Make a repository by Butler, and fill it by SQL with what an ingest leaves there."""
-    camera = make_instrument(DETECTORS)
-    root = folder / "butler" / place
-    url = name_driver(postgres) if postgres else None
-    create_repository(
-        root, [camera], registry_url=url, namespace=f"{mark}_{place}" if url else None
-    )
-    maker = BundleMaker(folder / "first", camera, ButlerIndexer([camera]), draw=lambda *_: b"x")
-    bundle = maker.make(99_999)
-    repository = ButlerRepository(str(root))
-    assert not repository.ingest([bundle])
-    repository.withdraw([bundle.manifest])
-    rows = _datasets(folder, place, exposures, datasets)
-    if url is None:
-        _fill_sqlite(root / "gen3.sqlite3", rows)
-    else:
-        _fill_postgres(postgres, f"{mark}_{place}", rows)
-
-
-def _datasets(
-    folder: Path, place: str, exposures: int, datasets: int
-) -> Iterator[tuple[str, int, int, str]]:
-    """List identifier, exposure, detector and path."""
-    store = PosixStore(folder / place)
-    for number in range(1, exposures + 1):
-        unit = _unit(number)
-        if place in _places(unit):
-            url = store.url_of(f"raw/{unit.bundle_name}")
-            lacking = place == "frdf" and number <= PLANTED
-            for detector, key in enumerate(_ids(number, datasets)[1 if lacking else 0 :]):
-                path = f"{url}#zip-path={unit.obs_id}_{detector:03d}.fits"
-                yield key.hex(), unit.obs_id.exposure_id, detector, path
-
-
-TABLES = {
-    "dataset": "id, dataset_type_id, ingest_date, run_id",
-    "dataset_tags_00000001": "dataset_type_id, dataset_id, collection_id, instrument, detector, exposure",
-    "dataset_location": "datastore_name, dataset_id",
-    "file_datastore_records": "dataset_id, path, formatter, storage_class, component, file_size",
-}
-DATASTORE = "FileDatastore@<butlerRoot>"
-
-
-def _values(row: tuple[str, int, int, str]) -> list[tuple[Any, ...]]:
-    key, exposure, detector, path = row
-    return [
-        (key, 2, 1_795_629_078_450_006_000, 1),
-        (2, key, 1, "LSSTCam", detector, exposure),
-        (DATASTORE, key),
-        (
-            key,
-            path,
-            "dbb.hooks.butler_formatter.FitsFileFormatter",
-            "FitsHDUList",
-            "__NULL_STRING__",
-            -1,
-        ),
-    ]
-
-
-def _fill_sqlite(file: Path, rows: Iterable[tuple[str, int, int, str]]) -> None:
-    connection = sqlite3.connect(file)
-    connection.execute("pragma synchronous = off")
-    for chunk in iter(lambda: list(itertools.islice(rows, 20_000)), []):
-        for (name, columns), values in zip(
-            TABLES.items(), zip(*map(_values, chunk), strict=True), strict=True
-        ):
-            marks = ", ".join("?" for _ in columns.split(","))
-            connection.executemany(f"insert into {name} ({columns}) values ({marks})", values)  # noqa: S608
-    connection.commit()
-    connection.execute("analyze")
-    connection.close()
-
-
-def _fill_postgres(url: str, schema: str, rows: Iterable[tuple[str, int, int, str]]) -> None:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        # Exposures and the like are left out: nothing here reads them.
-        keys = connection.execute(
-            "select conrelid::regclass::text, conname from pg_constraint "
-            "where contype = 'f' and connamespace = %s::regnamespace",
-            (f'"{schema}"',),
-        ).fetchall()
-        for name, key in keys:
-            connection.execute(f'alter table {name} drop constraint if exists "{key}" cascade')
-        for chunk in iter(lambda: list(itertools.islice(rows, 100_000)), []):
-            for (name, columns), values in zip(
-                TABLES.items(), zip(*map(_values, chunk), strict=True), strict=True
-            ):
-                with connection.cursor().copy(
-                    f'copy "{schema}".{name} ({columns}) from stdin'
-                ) as copy:
-                    for value in values:
-                        copy.write_row(value)
-        for name in TABLES:
-            connection.execute(f'analyze "{schema}".{name}')
-
-
-def drop_schemas(url: str, mark: str) -> None:
-    """Take the registries away."""
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        for place in [*PLACES, "peer"]:
-            connection.execute(f'drop schema if exists "{mark}_{place}" cascade')
-
-
-# -- measuring -------------------------------------------------------------------------------------
-
-
-def open_sources(folder: Path, exposures: int) -> Sources:
-    """Open the night as a task does."""
-    clock = FixedClock()
-    ledger = SqlLedger(open_engine(f"sqlite:///{folder}/ledger.db"), clock, "benchmark")
-    clock.advance(24 * 3600)
-    rucio = Rucio([_unit(number) for number in range(1, exposures + 1)])
-    camera = {"LSSTCam": make_instrument(DETECTORS)}
-    (folder / "summit").mkdir(exist_ok=True)
-    given: dict[str, Any] = {
-        "policy": dataclasses.replace(Settings.load().raw, receivers=("frdf", "ukdf", "chile")),
-        "policies": POLICIES,
-        "instruments": camera,
-        "rses": RSES,
-        "ledger": ledger,
-        "clock": clock,
-        "catalog": rucio,
-        "sky": SkyRegions(ROOT / "include/policies/regions", camera),
-        "store": lambda name: PosixStore(folder / name),
-    }
-    unused = {field.name: SimpleNamespace() for field in dataclasses.fields(Backbone)}
-    return Sources(
-        Backbone(**{**unused, **given}),
-        rucio,
-        lambda name: ButlerListing(str(folder / "butler" / name), lambda each: f"{each}/raw/all"),
-        SqlFindings(ledger),
-    )
+from support.raw_bundles import BundleMaker, make_instrument
 
 
 def _usage() -> tuple[float, float]:

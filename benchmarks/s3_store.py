@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include")]
 
 from dbb.hooks.stores import open_store
-from dbb.ports import READ_BYTES
+from dbb.ports.store import READ_BYTES
 from sandbox.allotted import Allotted
 from sandbox.layout import Layout
 from sandbox.seaweedfs import SeaweedFs

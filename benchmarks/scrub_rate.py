@@ -35,8 +35,9 @@ from sqlalchemy import text
 from dbb.digests import digest_bytes
 from dbb.flows.backbone import Backbone
 from dbb.flows.scrubbing import find_coverage, reread_copies
+from dbb.hooks.engine import open_engine
 from dbb.hooks.keeping import SqlKeeping
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.posix_store import PosixStore
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
@@ -44,8 +45,8 @@ from dbb.model.exposure import Unit
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import SafeName
 from dbb.settings import Settings
-from dbb.wiring import SystemClock
-from support.conformance_ledger import facts, row
+from dbb.wiring.base import SystemClock
+from support.ledger_units import facts, row
 from support.tiny_camera import unit_name
 
 PERIOD = dt.timedelta(days=90)
@@ -79,7 +80,7 @@ def make_endpoint(folder: Path, bundles: int, mebibytes: int) -> tuple[Backbone,
         ledger.expect([name], "frdf", "benchmark")
         for old, new in itertools.pairwise(ROAD):
             ledger.advance([name], "frdf", old, new, "benchmark")
-    return cast(Backbone, backbone), SqlKeeping(ledger, clock)
+    return cast(Backbone, backbone), SqlKeeping(ledger)
 
 
 def read_files(folder: Path) -> int:
@@ -154,7 +155,7 @@ def ask_ledger(copies: int) -> dict[str, Any]:
         with ledger.transaction() as connection:
             connection.execute(text(INSERT_UNIT), units)
             connection.execute(text(INSERT_DELIVERY), deliveries)
-        readings = SqlKeeping(ledger, clock)
+        readings = SqlKeeping(ledger)
         _, ages_s, days = measured(lambda: len(readings.ages("frdf")))
         _, oldest_s, found = measured(lambda: len(readings.oldest("frdf", now, 50)))
         assert days >= 90

@@ -37,7 +37,7 @@ from dbb.flows.registration import register_units
 from dbb.flows.releasing import read_again, release_units
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
-from dbb.wiring import open_backbone
+from dbb.wiring.backbone import open_backbone
 from sandbox import rest
 from sandbox.envfile import read_env
 from sandbox.layout import Layout

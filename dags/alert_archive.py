@@ -27,8 +27,6 @@ and the night is counted again. What the stream has no more comes from the alert
 
 from __future__ import annotations
 
-import datetime as dt
-
 from airflow.sdk import DAG, CronPartitionTimetable, Param, TriggerRule
 
 from dbb.operators.alerts import CountAlerts, SealAlertShards, TakeAlerts
@@ -47,7 +45,7 @@ with DAG(
     schedule=CronPartitionTimetable(
         "0 13 * * *", timezone="UTC", run_offset=-1, key_format="%Y%m%d"
     ),
-    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    start_date=settings.first_night,
     catchup=True,  # every night is counted
     max_active_runs=1,
     default_args=task_defaults(priority=20, retries=3),

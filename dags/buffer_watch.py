@@ -5,8 +5,8 @@ Each hour: releases at the summit, of whatever night, what enough published and 
 buffer and compares what is left with what arrives on the busiest day of the last week. A buffer must last twice as
 long as its link takes to be repaired (`link_mttr_h` in `include/endpoints/<name>.yaml`).
 
-`dbb buffers` shows the same numbers. It also sums up losses and copies for the pages (`dbb budget`,
-`dbb replicas`).
+`dbb buffers` shows the same numbers. It also sums up losses, copies and publications for the pages (`dbb budget`,
+`dbb replicas`, `dbb outages`).
 
 ### When it is red
 A buffer is nearly full: four fifths are used, or what is left does not last as long as it must. The last line of the
@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, TriggerRule
 
 from dbb.operators.buffers import MeasureBuffers, NoteSums, ReleaseWhatIsSafe
+from dbb.operators.report import TellOfFailedSteps
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
@@ -41,6 +42,10 @@ with DAG(
     tags=[Tag.RAW, Tag.AUDIT],
 ):
     release = ReleaseWhatIsSafe(task_id="release_what_is_safe", queue=source.queue)
-    measure = MeasureBuffers(task_id="measure_buffers", queue=source.queue, trigger_rule="all_done")
+    measure = MeasureBuffers(
+        task_id="measure_buffers", queue=source.queue, trigger_rule=TriggerRule.ALL_DONE
+    )
+    note = NoteSums(task_id="note_sums")
+    tell = TellOfFailedSteps(task_id="tell_of_failed_steps", trigger_rule=TriggerRule.ONE_FAILED)
     release >> measure
-    NoteSums(task_id="note_sums")
+    [release, measure, note] >> tell

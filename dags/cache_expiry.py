@@ -28,10 +28,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from dbb.expiry_rules import load_expiry
+from dbb.operators.approval import ask_a_curator
 from dbb.operators.expiry import ApplyExpiry, FinishExpiries, PlanExpiry
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
@@ -57,11 +57,11 @@ with DAG(
         plan = PlanExpiry(
             task_id=plan_id, endpoint=name, approval=f"ask_a_person_about_{name}", queue=queue
         )
-        ask = ApprovalOperator(
+        ask = ask_a_curator(
             task_id=f"ask_a_person_about_{name}",
             subject=f"More is due at {name} than goes in a day. Take it away?",
             body=f"{{{{ ti.xcom_pull(task_ids='{plan_id}', key='lines') }}}}",
-            response_timeout=dt.timedelta(days=1),
+            within=dt.timedelta(days=1),
         )
         apply = ApplyExpiry(
             task_id=f"expire_at_{name}",

@@ -7,8 +7,8 @@ each other endpoint when its copy is published there. The limit is **1,200 s** a
 exposure (`dbb calibration show GROUP` tells where the time goes); an alert comes at 900 s after it, and
 names the step that is late: in the triggerer's log and in the attempt's history. Biases come before darks, darks before flats.
 
-It is woken by the watcher `calibration groups` (in the triggerer, every few seconds), and every three
-minutes by the clock: a wake-up that is lost costs three minutes and nothing else. One run at a time.
+It is woken by the watcher `calibration groups` (in the triggerer, every few seconds), and every five
+minutes by the clock: a wake-up that is lost costs five minutes and nothing else. One run at a time.
 
 It is **paused** until you unpause it: look first whether the limits of `include/calibration/<instrument>.yaml`, by which
 images and products are refused, are those of your camera.
@@ -59,7 +59,7 @@ with DAG(
     description="Make calibrations of each group of exposures as soon as it is complete.",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/3 * * * *", timezone="UTC"), assets=groups
+        timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=groups
     ),
     start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
     catchup=False,  # a sweep that was missed is made good by the next one

@@ -25,14 +25,14 @@ is the day after the last night at 00:00. Name campaign and payload in the run's
 
 from __future__ import annotations
 
-import datetime as dt
-
 from airflow.sdk import DAG, CronPartitionTimetable
 
 from dbb.operators.calibration_tasks import calibration_params, make_calibrations
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
+
+settings = Settings.load()
 
 with DAG(
     dag_id="calibration_reprocess",
@@ -41,11 +41,11 @@ with DAG(
     schedule=CronPartitionTimetable(
         "30 13 * * *", timezone="UTC", run_offset=-1, key_format="%Y%m%d"
     ),
-    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    start_date=settings.first_night,
     catchup=True,  # a night whose 13:30 fell into an outage is still closed
     max_active_runs=1,
     default_args=task_defaults(priority=1, retries=2) | {"pool": "calibration"},
-    params=calibration_params(Settings.load().raw.instruments),
+    params=calibration_params(settings.raw.instruments),
     is_paused_upon_creation=True,  # until somebody has looked at the limits for this camera
     tags=[Tag.CALIBRATION, Tag.NIGHTLY],
 ):

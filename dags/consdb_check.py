@@ -12,8 +12,12 @@ A rule about a table that no pipeline ever delivered is not judged, and said to 
 - `day_obs`: the night, for a run triggered by hand, e.g. `20261121` (a partition key does as well).
 
 ### When it is red
-Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). **Findings do not turn a
-run red**: `dbb consdb check --day-obs 20261121` lists them with exit code 1, `dbb audit --list` with all others.
+- `check_the_night`: the night breaks a rule whose severity is *error*: rows contradict each other. The message names the rule and
+  the first exposure (`docs/operate/consdb-rule-broken.md`), `dbb consdb check --day-obs 20261121` all. Not retried.
+- Otherwise its log's last line has a code and what to do (`docs/operate/<code>.md`).
+
+Rules whose severity is *warning* (a pipeline's rows that are not there), and open findings of other nights, do not turn a run red:
+`dbb audit --list` has them with all others.
 
 ### Backfill
 *Trigger → Backfill*, or `airflow backfill create --dag-id consdb_check`: a night counts by its own date at 14:00 UTC, so
@@ -21,8 +25,6 @@ run red**: `dbb consdb check --day-obs 20261121` lists them with exit code 1, `d
 """
 
 from __future__ import annotations
-
-import datetime as dt
 
 from airflow.sdk import DAG, CronPartitionTimetable, Param
 
@@ -40,7 +42,7 @@ with DAG(
     schedule=CronPartitionTimetable(
         "0 14 * * *", timezone="UTC", run_offset=-1, key_format="%Y%m%d"
     ),
-    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    start_date=settings.first_night,
     catchup=True,  # a night whose 14:00 fell into an outage is still checked
     max_active_runs=1,
     default_args=task_defaults(priority=1, retries=3) | {"pool": "audit"},

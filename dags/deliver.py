@@ -10,8 +10,8 @@ dataset, and says *published* last. Copies that do not come are seen to: a missi
 stuck one is tried again, after an hour from the policy's next source. `dbb where` shows why a copy
 waits and since when.
 
-It is woken by the inbox of Rucio's events, and every five minutes by the clock: an event that is lost
-costs five minutes and nothing else. One run at a time.
+It is woken by the inbox of Rucio's events (in a busy night once a minute), and every five minutes by the
+clock: an event that is lost costs five minutes and nothing else. One run at a time.
 
 ### When it is red
 Open the failed task's log: its last line has a code and what to do (`docs/operate/<code>.md`). The
@@ -77,7 +77,7 @@ for name in settings.receivers:
         start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
         catchup=False,  # a sweep that was missed is made good by the next one
         max_active_runs=1,
-        default_args=task_defaults(priority=80, retries=3),
+        default_args=task_defaults(priority=80, retries=3) | {"pool": "delivery"},
         tags=[Tag.DELIVERY, Tag.LIVE],
     ):
         look = LookForCopies(

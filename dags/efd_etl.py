@@ -7,8 +7,8 @@ the newest first, into Parquet files, which `parcel_transfer` registers and publ
 *Transform, judge and publish.* An interval, the exposures of an instrument that ended in an hour, is made when all hours that it reaches
 into are archived, and again when they, its exposures or the configuration have changed. What the expectations
 forbid is not published. Versions are only added.
-*Load.* Publications travel as files and are loaded, in order, where `DBB_EFD_VALUES_<ENDPOINT>` names a database; the run that ends at 13:06 UTC
-compares these by row hash. A run may be repeated at any time: where nothing has changed, nothing is written. Without
+*Compare.* Publications, those of exposures too, travel as files, which `efd_load_<endpoint>` loads. The run that ends at 13:00 UTC compares each
+database that `DBB_EFD_VALUES_<ENDPOINT>` names by row hash. A run may be repeated at any time: where nothing has changed, nothing is written. Without
 `DBB_EFD_URL` nothing is extracted. `dbb efd status` lists gaps, and intervals that wait or were refused.
 
 ### Parameters
@@ -26,7 +26,6 @@ Backfill the hours, from the UI or with `dbb efd extract` and `dbb efd transform
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
@@ -53,7 +52,7 @@ with DAG(
     description="Archive the Engineering and Facilities Database, and make values of every exposure.",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("6 * * * *", timezone="UTC"),  # an hour is due 5 min later
-    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    start_date=settings.first_night,
     catchup=True,
     max_active_runs=1,
     default_args=task_defaults(priority=20, retries=3) | {"queue": queue},
@@ -74,15 +73,9 @@ with DAG(
         task_id="make_and_publish_intervals", accept_reason="{{ params.accept_reason }}", **accepted
     ).expand(intervals=plan.output)
     send = efd_values.SendPublications(task_id="send_publications", **always)
-    load = [
-        efd_values.LoadPublications(
-            task_id=f"load_at_{name}", endpoint=name, queue=settings.endpoint(name).queue, **always
-        )
-        for name in settings.receivers
-    ]
     compare = efd_values.CompareValues(
         task_id="compare_endpoints", endpoints=settings.receivers, **always, end=span["end"]
     )
     tell = TellOfFailedSteps(task_id="tell_of_failed_steps", trigger_rule=TriggerRule.ONE_FAILED)
-    expect >> late >> extract >> seal >> plan >> make >> send >> load >> compare
-    [expect, late, extract, seal, plan, make, send, *load, compare] >> tell
+    expect >> late >> extract >> seal >> plan >> make >> send >> compare
+    [expect, late, extract, seal, plan, make, send, compare] >> tell

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
 
+from dbb.operators.approval import ask_a_curator
 from dbb.operators.exports import MakeExport, PlanExport, export_params
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
@@ -54,11 +54,10 @@ with DAG(
     tags=[Tag.PRODUCTS],
 ):
     plan = PlanExport(task_id="plan_export", approval="ask_a_person")
-    ask_a_person = ApprovalOperator(
-        task_id="ask_a_person",
+    ask_a_person = ask_a_curator(
         subject="A large export is asked for. Make it?",
         body="{{ ti.xcom_pull(task_ids='plan_export', key='lines') }}",
-        response_timeout=dt.timedelta(days=7),
+        within=dt.timedelta(days=7),
     )
     make = MakeExport(task_id="make_export", trigger_rule="none_failed")
     plan >> ask_a_person >> make

@@ -1,8 +1,9 @@
 """Bring the objects of the Large File Annex from the summit's bucket to the archive and beyond.
 
 ### What it does
-Objects are announced by events (`dbb lfa consume` keeps them and wakes this DAG within seconds), and found by
-listing the last two days' folders every ten minutes; `lfa_efd_query` and `lfa_bucket_listing` find the rest.
+Objects are announced by events (`dbb lfa consume` keeps them and wakes this DAG within seconds, or every ten
+minutes when they do not stop), and found by listing the last two days' folders every ten minutes;
+`lfa_efd_query` and `lfa_bucket_listing` find the rest.
 Each is copied to the archive **under its own name**, computed, read back, classified by
 `include/lfa/classes.yaml`, and travels with others in a parcel: registered in Rucio, served by Butler where its
 class says so, and brought to whoever the policies say, where `deliver_<endpoint>` publishes it; only then is it
@@ -30,6 +31,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, T
 from dbb.operators.archive import RegisterInRucio
 from dbb.operators.endpoints import PublishAtEndpoint
 from dbb.operators.lfa import CopyObjects, LookForObjects, SealIntoParcels, announced_objects
+from dbb.operators.report import TellOfFailedSteps
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
@@ -75,4 +77,6 @@ with DAG(
         endpoint=archive.name,
         queue=archive.queue,
     )
+    tell = TellOfFailedSteps(task_id="tell_of_failed_steps", trigger_rule=TriggerRule.ONE_FAILED)
     copy >> seal >> register >> publish
+    [look, copy, seal, register, publish] >> tell

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param
 
 from dbb.operators import qserv
+from dbb.operators.approval import ask_a_curator
 from dbb.operators.task_defaults import task_defaults
 from dbb.tags import Tag
 
@@ -51,10 +51,9 @@ with DAG(
     tags=[Tag.PRODUCTS],
 ):
     plan = qserv.PlanRollback(task_id="plan_rollback")
-    ask_a_person = ApprovalOperator(
-        task_id="ask_a_person",
+    ask_a_person = ask_a_curator(
         subject="Delete this catalogue from Qserv?",
         body="{{ ti.xcom_pull(task_ids='plan_rollback') }}",
-        response_timeout=dt.timedelta(days=1),
+        within=dt.timedelta(days=1),
     )
     plan >> ask_a_person >> qserv.RollBack(task_id="roll_back")

@@ -33,13 +33,14 @@ UI: *Trigger* → *Run this Dag for a range of dates*. CLI:
 
 from __future__ import annotations
 
-import datetime as dt
-
 from airflow.sdk import DAG, CronPartitionTimetable, Param
 
 from dbb.operators.raw_transfer_tasks import move_exposures
 from dbb.operators.task_defaults import task_defaults
+from dbb.settings import Settings
 from dbb.tags import Tag
+
+settings = Settings.load()
 
 with DAG(
     dag_id="raw_transfer",
@@ -48,7 +49,7 @@ with DAG(
     schedule=CronPartitionTimetable(
         "30 12 * * *", timezone="UTC", run_offset=-1, key_format="%Y%m%d"
     ),
-    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+    start_date=settings.first_night,
     catchup=True,  # a night whose 12:30 fell into an outage is still closed
     max_active_runs=2,
     default_args=task_defaults(priority=1, retries=5),

@@ -30,6 +30,7 @@ import datetime as dt
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
 
 from dbb.operators.reconcile import ChooseNights, ReconcileNight, TellOfFindings
+from dbb.operators.report import TellOfFailedSteps
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
 from dbb.tags import Tag
@@ -73,8 +74,10 @@ with DAG(
         rota="{{ params.rota }}",
     )
     tell = TellOfFindings(task_id="tell_of_findings", trigger_rule=TriggerRule.ALL_DONE)
+    failed = TellOfFailedSteps(task_id="tell_of_failed_steps", trigger_rule=TriggerRule.ONE_FAILED)
     for name in ENDPOINTS:
         compare = ReconcileNight.partial(
             task_id=f"reconcile_at_{name}", endpoint=name, queue=settings.endpoint(name).queue
         ).expand(day_obs=nights.output)
-        compare >> tell
+        nights >> compare >> tell >> failed
+        [nights, compare] >> failed

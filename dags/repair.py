@@ -29,9 +29,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from dbb.operators.approval import ask_a_curator
 from dbb.operators.repair import ApplyRepairs, FinishRepairs, PlanRepairs
 from dbb.operators.task_defaults import task_defaults
 from dbb.settings import Settings
@@ -56,11 +56,10 @@ with DAG(
     plan = PlanRepairs(
         task_id="plan_repairs", approval="ask_a_person", report_only="{{ params.report_only }}"
     )
-    ask_a_person = ApprovalOperator(
-        task_id="ask_a_person",
+    ask_a_person = ask_a_curator(
         subject="More is broken than rot explains. Set it right?",
         body="{{ ti.xcom_pull(task_ids='plan_repairs', key='lines') }}",
-        response_timeout=dt.timedelta(days=1),
+        within=dt.timedelta(days=1),
     )
     apply = ApplyRepairs(
         task_id="restore_copies",

@@ -1,4 +1,4 @@
-"""Airflow's cluster policy: earlier nights never take a slot from tonight.
+"""Airflow's cluster policy: earlier nights never take a slot from tonight, and no process tells a secret.
 
 Airflow imports this file by its name from the plugins folder, in each of its processes; in the
 scheduler that is before the processes of tasks are forked from it, hence the imports below.
@@ -6,9 +6,12 @@ scheduler that is before the processes of tasks are forked from it, hence the im
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from dbb.operators.hiding import hide_from_airflow, hide_in_own_lines
 from dbb.preload import preload_in_scheduler
+from dbb.secrecy import guard_logs
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -17,7 +20,14 @@ if TYPE_CHECKING:
 TONIGHTS_POOL = "raw"
 CATCHUP_POOL = "catchup"
 
+guard_logs(os.environ)
+hide_from_airflow()
 preload_in_scheduler()
+
+
+def configure_action_logging() -> None:
+    """Conceal what this process writes; Airflow calls it when its logging is set up."""
+    hide_in_own_lines()
 
 
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:

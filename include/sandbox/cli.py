@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from sandbox.envfile import read_env
 from sandbox.environments import setup
 from sandbox.errors import SandboxError
+from sandbox.executors import EXECUTORS, keep_executor
 from sandbox.layout import Layout
 from sandbox.lifecycle import Sandbox, as_json, table
 from sandbox.night import DAG, Night, last_night
@@ -35,6 +36,10 @@ def cmd_up(layout: Layout, given: argparse.Namespace) -> int:
         Sandbox(layout, say).reset()
     if given.s3:
         keep_s3_sites(layout, given.s3)
+    if given.executor:
+        services = Sandbox(layout, say).services
+        runs = any(s.is_running() for s in services if s.name.startswith("airflow-"))
+        keep_executor(layout, given.executor, airflow_runs=runs)
     sandbox = Sandbox(layout, say)
     sandbox.up(given.only)
     say(f"clients read            {layout.env_file}")
@@ -148,6 +153,9 @@ def _up_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="delete the state folder first")
     parser.add_argument(
         "--s3", action="append", metavar="SITE", help="keep this site's store on S3, for good"
+    )
+    parser.add_argument(
+        "--executor", choices=EXECUTORS, help="how Airflow runs tasks from now on; local at first"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox import sites
 from sandbox.allotted import Allotted
+from sandbox.executors import executor_env
 from sandbox.export_key import export_key, export_root
 from sandbox.layout import Layout
 from sandbox.qserv_services import QservContract
@@ -43,6 +44,9 @@ def client_env(layout: Layout, allotted: Allotted) -> dict[str, str]:
     for site in sites.STORES:
         env[f"DBB_STORE_{site}"] = layout.store(site).as_uri()
     env |= qserv_env(layout, allotted)
+    env |= executor_env(layout)
+    if layout.first_night_file.exists():
+        env["DBB_FIRST_NIGHT"] = layout.first_night_file.read_text().strip()
     for bucket in buckets(layout, allotted):
         env |= bucket.client_env()
     return env

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +113,7 @@ _FOR_TESTS = {
     "influxd": ("influxdb", "without it the tests of the EFD are left out"),
     "pgbackrest": ("pgbackrest", "without it the tests of backups are left out"),
     "chromium": ("chromium", "without it the tests of pages in a browser are left out"),
+    "redis-server": ("redis-server", "without it the test of Celery's workers is left out"),
     "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15", "the server that pgbackrest backs up"),
 }
 """Programs that only tests start: by program, the Debian package and what it is for."""
@@ -150,16 +152,35 @@ def _make_no_cluster() -> None:
     (folder / "dbb.conf").write_text("create_main_cluster = false\n", encoding="utf-8")
 
 
+_POLICY = Path("/usr/sbin/policy-rc.d")
+"""Debian asks this program whether a package may start its service."""
+
+
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """Keep packages from starting services of the machine: the sandbox starts its own."""
+    if _POLICY.exists():  # the machine has a policy already, as images for containers do
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
+
+
 def _apt_install(package: str, say: Callable[[str], None]) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     if package.startswith("postgresql-"):
         _make_no_cluster()
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-    done = subprocess.run(install, env=env, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        # A fresh image has no package lists yet.
-        subprocess.run(["apt-get", "update", "-q"], env=env, check=False, capture_output=True)
+    with _no_services():
         done = subprocess.run(install, env=env, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            # A fresh image has no package lists yet.
+            subprocess.run(["apt-get", "update", "-q"], env=env, check=False, capture_output=True)
+            done = subprocess.run(install, env=env, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         say(f"Debian package {package}: apt-get failed: {done.stderr.strip().splitlines()[-1:]}")
 

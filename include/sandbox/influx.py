@@ -20,7 +20,7 @@ class Influx(Service):
 
     name = "influxd"
     ports = ("influxd", "influxd_backup")
-    ready_within_s = 30
+    ready_within_s = 120
 
     def url(self) -> str:
         """Give the address of its HTTP interface."""

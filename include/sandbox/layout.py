@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,20 @@ class Layout:
         return tuple(self.s3_file.read_text().split()) if self.s3_file.exists() else ()
 
     @property
+    def first_night_file(self) -> Path:
+        """Where it is kept which night is the sandbox's first: the one before it was made."""
+        return self.state / "first-night"
+
+    @property
+    def executor_file(self) -> Path:
+        """Where it is kept how Airflow runs tasks."""
+        return self.state / "executor"
+
+    def executor(self) -> str:
+        """Name how Airflow runs tasks: `local` unless somebody chose."""
+        return self.executor_file.read_text().strip() if self.executor_file.exists() else "local"
+
+    @property
     def venv(self) -> Path:
         """The environment of Airflow, the Butler, the clients and the tools."""
         return self.root / ".venv"
@@ -77,3 +92,6 @@ class Layout:
         """Create the state folder, readable by its owner only: it holds passwords."""
         for folder in (self.state, self.state / "logs", self.state / "run"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self.first_night_file.exists():
+            yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+            self.first_night_file.write_text(f"{yesterday:%Y%m%d}\n")

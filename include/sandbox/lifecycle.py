@@ -61,7 +61,7 @@ class Sandbox:
         with ThreadPoolExecutor(max_workers=len(self.services)) as pool:
             for service in self.services:
                 if service.name in wanted:
-                    needs = [started[name] for name in service.needs]
+                    needs = [started[name] for name in service.needs if name in started]
                     started[service.name] = pool.submit(self._bring_up, service, needs)
         for future in started.values():
             future.result()

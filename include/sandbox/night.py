@@ -159,6 +159,8 @@ class Night:
         line = f"{done} of {ask()['total_entries']} tasks done"
         if busy := names(ask("running", "deferred")):
             line += f"; now {busy}"
-        if failed := names(ask("failed", "up_for_retry")):
+        if again := names(ask("up_for_retry")):
+            line += f"; to be tried again {again}"
+        if failed := names(ask("failed")):
             line += f"; FAILED {failed}"
         return line

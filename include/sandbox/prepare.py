@@ -13,7 +13,8 @@ from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.instruments import load_instruments
 from dbb.model.endpoint import Role
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_ledger, open_policies
+from dbb.wiring.backbone import open_backbone, open_policies
+from dbb.wiring.base import open_ledger
 
 
 def prepare(settings: Settings) -> None:

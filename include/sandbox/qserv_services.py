@@ -34,7 +34,7 @@ class MariaDb(Service):
 
     name = "mariadb"
     ports = ("mariadb",)
-    ready_within_s = 30
+    ready_within_s = 120
 
     def address(self) -> str:
         """Give host and port."""
@@ -141,22 +141,33 @@ class QservContract(Service):
         How many; the number is part of what is kept, so do not lower it over the same state.
     bug
         One of `sandbox.qserv.bugs`, to be started with; for tests of the tests.
+    tls
+        The files of a certificate for ``localhost`` or the loopback address, and of its key; without
+        them it speaks without TLS.
     """
 
     name = "qserv-contract"
     needs = ("mariadb",)
     ports = ("qserv_controller",)
-    ready_within_s = 30
+    ready_within_s = 120
 
-    def __init__(self, layout: Layout, allotted: Allotted, workers: int = 3, bug: str = "") -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        allotted: Allotted,
+        workers: int = 3,
+        bug: str = "",
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
         super().__init__(layout, allotted)
         self.bug = bug
+        self.tls = tls
         self.workers = workers
         self.mariadb = MariaDb(layout, allotted)
 
     def url(self) -> str:
         """Give the controller's address; it tells those of the workers."""
-        return f"http://127.0.0.1:{self.port()}"
+        return self._url(self.port())
 
     def address(self) -> str:
         """Give the controller's address."""
@@ -193,6 +204,7 @@ class QservContract(Service):
             "folder": str(folder / "loading"),
             "czar_user": CZAR,
             "bug": self.bug,
+            "tls": [str(file) for file in self.tls] if self.tls else None,
         }
         write_private(self._config, json.dumps(config))
 
@@ -208,7 +220,10 @@ class QservContract(Service):
         """Ask every server for its version."""
         ports = [self.port()]
         ports += [self.allotted.port(f"qserv_worker_{n}") for n in range(1, self.workers + 1)]
-        return all(answers(f"http://127.0.0.1:{port}/meta/version") for port in ports)
+        return all(answers(f"{self._url(port)}/meta/version") for port in ports)
+
+    def _url(self, port: int) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{port}"
 
     @property
     def _config(self) -> Path:

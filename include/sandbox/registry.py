@@ -9,10 +9,12 @@ from sandbox.qserv_services import MariaDb, QservContract
 from sandbox.seaweedfs import SeaweedFs
 from sandbox.service import Service
 from sandbox.services.airflow import AirflowApi, DagProcessor, Scheduler, Triggerer
+from sandbox.services.celery import EndpointWorker, Worker
 from sandbox.services.copy import CopyService
 from sandbox.services.events import Events
 from sandbox.services.memcached import Memcached
 from sandbox.services.postgres import Postgres
+from sandbox.services.redis import Redis
 from sandbox.services.rucio import Rucio
 
 # In the order in which `status` lists them; each stands after what it needs.
@@ -23,10 +25,13 @@ SERVICES: tuple[type[Service], ...] = (
     CopyService,
     Events,
     Rucio,
+    Redis,
     AirflowApi,
     Scheduler,
     DagProcessor,
     Triggerer,
+    Worker,
+    EndpointWorker,
 )
 
 # Started by a command of their own, `./sandbox qserv`, each after what it needs; `down` stops them.
@@ -39,8 +44,10 @@ GROUPS = {
 
 
 def all_services(layout: Layout, allotted: Allotted) -> list[Service]:
-    """Build every service of one sandbox; the S3 server only where a site keeps its store there."""
-    left_out = () if layout.s3_sites() else (SeaweedFs,)
+    """Build every service of one sandbox: an S3 server or workers only where it has them."""
+    left_out: list[type[Service]] = [] if layout.s3_sites() else [SeaweedFs]
+    if layout.executor() != "celery":
+        left_out += [Redis, Worker, EndpointWorker]
     return [service(layout, allotted) for service in SERVICES if service not in left_out]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
+from typing import Any
 
 from sandbox import sites
 from sandbox.allotted import Allotted
@@ -12,6 +12,7 @@ from sandbox.layout import Layout
 from sandbox.seaweedfs import SeaweedFs
 
 PREFIX = "store"
+PROFILE = "LSST_RESOURCES_S3_PROFILE_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +44,19 @@ class Bucket:
         return f"s3s://127.0.0.1:{self._server.https_port()}/{self.name}/{PREFIX}"
 
     def client_env(self) -> dict[str, str]:
-        """Give the store's address, and its key to clients in and outside Airflow."""
+        """Give the store's address, and its key to clients outside Airflow."""
         access, secret = self._server.site_key(self.site)
-        host = f"127.0.0.1:{self._server.port()}"
-        endpoint = quote(f"http://{host}", safe="")
         return {
             f"DBB_STORE_{self.site}": self.store_url,
-            f"AIRFLOW_CONN_{self.profile.upper()}": (
-                f"aws://{access}:{secret}@/?endpoint_url={endpoint}&region_name=us-east-1"
-            ),
-            f"LSST_RESOURCES_S3_PROFILE_{self.profile}": f"http://{access}:{secret}@{host}",
+            f"{PROFILE}{self.profile}": f"http://{access}:{secret}@{self._host}",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
+
+    def connection(self) -> dict[str, Any]:
+        """Give Airflow's connection, as its secrets backend keeps it."""
+        access, secret = self._server.site_key(self.site)
+        extra = {"endpoint_url": f"http://{self._host}", "region_name": "us-east-1"}
+        return {"conn_type": "aws", "login": access, "password": secret, "extra": extra}
 
     def rucio_setting(self) -> dict[str, str]:
         """Give what Rucio must know to sign its requests."""
@@ -65,6 +67,10 @@ class Bucket:
             "access_key": access,
             "secret_key": secret,
         }
+
+    @property
+    def _host(self) -> str:
+        return f"127.0.0.1:{self._server.port()}"
 
     @property
     def _server(self) -> SeaweedFs:

@@ -11,5 +11,8 @@ STORES = ("SUMMIT", "LFA", "OODS", "SCRATCH", *RSES)
 # Endpoints that keep a Butler repository.
 BUTLERS = (*RSES, "SCRATCH")
 
+# With a CeleryExecutor this endpoint has a worker of its own, as all may have in production.
+WORKER_OF_ITS_OWN = "FRDF"
+
 # Rucio scopes, one for each kind of thing that travels.
 SCOPES = ("raw", "products", "files", "lfa", "level1")

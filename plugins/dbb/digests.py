@@ -15,7 +15,7 @@ import crc32c
 from zlib_ng import zlib_ng
 
 from dbb.model.digest import Digest
-from dbb.ports import READ_BYTES
+from dbb.ports.store import READ_BYTES
 
 PIECE_BYTES = 256 * 1024
 

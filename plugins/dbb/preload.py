@@ -1,7 +1,7 @@
 """Importing the slow clients once, in the process that Airflow's tasks are forked from.
 
 A task that lands, judges or publishes spends five CPU-seconds on importing Butler and Great
-Expectations, and two on work. Forked from a scheduler that has imported them already, it spends
+Expectations, and two on work. Forked from a scheduler or a worker that has imported them already, it spends
 none. Nothing is opened here: no connection, no thread crosses the fork.
 """
 
@@ -23,8 +23,8 @@ CLIENTS = (
 
 
 def is_parent_of_tasks(arguments: Sequence[str]) -> bool:
-    """Say whether a command line is that of the scheduler, whose executor forks the tasks."""
-    return len(arguments) > 1 and arguments[1] == "scheduler"
+    """Say whether a command line is the scheduler's or a Celery worker's: both fork tasks."""
+    return list(arguments[1:2]) == ["scheduler"] or list(arguments[1:3]) == ["celery", "worker"]
 
 
 def preload_clients() -> None:
@@ -36,6 +36,6 @@ def preload_clients() -> None:
 
 
 def preload_in_scheduler() -> None:
-    """Import the clients if this process is the scheduler."""
+    """Import the clients if this process is one that tasks are forked from."""
     if is_parent_of_tasks(sys.argv):
         preload_clients()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import os
 import re
 from collections.abc import Mapping
@@ -12,11 +13,13 @@ from typing import Any
 
 from dbb.documents import build, read_document
 from dbb.errors import PolicyUnreadable, SettingMissing, UnknownEndpoint
+from dbb.model.day_obs import DayObs
 from dbb.model.endpoint import Endpoint, RawPolicy, Role
 from dbb.model.kind import Kind
 from dbb.model.policy import TIERS, Policy, PolicyBook
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
+FIRST_NIGHT = "20261120"
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,22 @@ class Settings:
     ) -> Settings:
         """Read the files; addresses are looked up only when they are asked for.
 
+        The queue of an endpoint may be named by the environment instead, ``DBB_QUEUE_<ENDPOINT>``.
+
         Raises
         ------
         PolicyUnreadable
             If a file is no YAML of the right shape, or names an endpoint that is none.
         """
+        known = os.environ if environment is None else environment
         endpoints = {}
         for path in sorted((include / "endpoints").glob("*.yaml")):
             endpoint = _endpoint(path)
-            endpoints[endpoint.name] = endpoint
+            queue = known.get(f"DBB_QUEUE_{endpoint.name.upper()}") or endpoint.queue
+            endpoints[endpoint.name] = dataclasses.replace(endpoint, queue=queue)
         _check_links(endpoints)
         policies = _policies(include / "policies" / "policies.yaml", endpoints)
         raw = _raw_policy(include / "policies" / "raw.yaml", endpoints, policies)
-        known = os.environ if environment is None else environment
         return cls(endpoints, policies, raw, known, include)
 
     def endpoint(self, name: str) -> Endpoint:
@@ -96,6 +102,32 @@ class Settings:
             for name in sorted(self.endpoints)
             if self.environment.get(f"DBB_QSERV_URL_{name.upper()}")
         )
+
+    @property
+    def values_at(self) -> tuple[str, ...]:
+        """Name the endpoints with a database of published values, in the order of their names."""
+        return tuple(
+            name
+            for name in sorted(self.endpoints)
+            if self.environment.get(f"DBB_EFD_VALUES_{name.upper()}")
+        )
+
+    @property
+    def first_night(self) -> dt.datetime:
+        """Say from when on DAGs that miss no night and no hour have runs of their own: the date's midnight, UTC.
+
+        Raises
+        ------
+        BadDayObs
+            If ``DBB_FIRST_NIGHT`` is no calendar day.
+        """
+        night = DayObs.parse(self.environment.get("DBB_FIRST_NIGHT") or FIRST_NIGHT)
+        return dt.datetime.combine(night.date, dt.time(), tzinfo=dt.UTC)
+
+    @property
+    def curators(self) -> tuple[tuple[str, str], ...]:
+        """Give identifier and name of the users of Airflow who may release and approve; empty: all who start DAGs."""
+        return read_curators(self.environment)
 
     @property
     def sources_of_repair(self) -> tuple[str, ...]:
@@ -139,6 +171,16 @@ class Settings:
         if not value:
             raise SettingMissing.for_setting(name)
         return value
+
+
+def read_curators(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Read ``DBB_CURATORS`` alone: pages ask for it each time, and need no file."""
+    found = []
+    for each in environment.get("DBB_CURATORS", "").split(","):
+        user, _, name = each.strip().partition(":")
+        if user:
+            found.append((user, name or user))
+    return tuple(found)
 
 
 def _endpoint(path: Path) -> Endpoint:

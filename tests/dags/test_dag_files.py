@@ -12,6 +12,7 @@ DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 
 RECEIVERS = Settings.load().receivers
 DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
+LOADS = {f"efd_load_{name}": name for name in RECEIVERS}
 OTHERS = {
     "parcel_transfer": "parcel_transfer.py",
     "lfa_replication": "lfa_replication.py",
@@ -39,12 +40,19 @@ OTHERS = {
 
 CALIBRATIONS = ("calibration_daily", "calibration_reprocess")
 
-FILES = (*DAG_IDS, "deliver.py", *OTHERS.values(), *(f"{name}.py" for name in CALIBRATIONS))
+FILES = (
+    *DAG_IDS,
+    "deliver.py",
+    "efd_load.py",
+    *OTHERS.values(),
+    *(f"{name}.py" for name in CALIBRATIONS),
+)
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, *OTHERS, *CALIBRATIONS)
+ALL = (*DAG_IDS.values(), *DELIVERIES, *LOADS, *OTHERS, *CALIBRATIONS)
 
 POOLS = {
+    **dict.fromkeys((*DELIVERIES, *LOADS), "delivery"),
     "archive_scrub": "audit",
     "cache_expiry": "audit",
     "reconcile": "audit",
@@ -85,7 +93,7 @@ for dag in bag.dags.values():
     again = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
     dags[dag.dag_id] = {
         "file": os.path.basename(dag.fileloc), "doc_md": dag.doc_md, "tags": sorted(dag.tags),
-        "description": dag.description, "catchup": dag.catchup, "runs": dag.max_active_runs,
+        "description": dag.description, "catchup": dag.catchup, "start": dag.start_date.isoformat(), "runs": dag.max_active_runs,
         "params": {name: dag.params.get_param(name).description for name in dag.params},
         "timetable": type(again.timetable).__name__, "periodic": again.timetable.periodic,
         "tasks": {
@@ -126,6 +134,7 @@ def test_every_file_is_accounted_for(dags, request):
     assert {name: dag["file"] for name, dag in dags.items()} == {
         **{name: file for file, name in DAG_IDS.items()},
         **dict.fromkeys(DELIVERIES, "deliver.py"),
+        **dict.fromkeys(LOADS, "efd_load.py"),
         **OTHERS,
         **{name: f"{name}.py" for name in CALIBRATIONS},
     }
@@ -164,7 +173,10 @@ def test_every_step_has_a_pool_a_time_limit_and_the_projects_retry_policy(dags, 
 
 @pytest.mark.parametrize("name", DAG_IDS.values())
 def test_the_steps_are_named_as_sentences(dags, name):
-    assert set(dags[name]["tasks"]) == STEPS
+    # Tonight's run waits for nothing: the arrival of copies wakes the next one.
+    assert set(dags[name]["tasks"]) == STEPS - (
+        {"wait_for_copies"} if name == "raw_tonight" else set()
+    )
 
 
 @pytest.mark.parametrize("name", DAG_IDS.values())
@@ -189,7 +201,7 @@ def test_every_endpoint_that_receives_has_its_own_dag_queue_and_asset(dags, name
 
 @pytest.mark.parametrize("name", DAG_IDS.values())
 def test_an_archive_that_fails_to_publish_does_not_keep_the_copies_waiting(dags, name):
-    for step in ("wait_for_copies", "release_summit_copies"):
+    for step in {"wait_for_copies", "release_summit_copies"} & set(dags[name]["tasks"]):
         assert dags[name]["tasks"][step]["rule"] == "all_done"
 
 
@@ -197,7 +209,48 @@ def test_an_archive_that_fails_to_publish_does_not_keep_the_copies_waiting(dags,
 def test_a_failed_step_is_seen_although_later_steps_go_on(dags, name):
     watcher = dags[name]["tasks"]["tell_of_failed_steps"]
     assert watcher["rule"] == "one_failed"
-    assert set(watcher["upstream"]) == STEPS - {"tell_of_failed_steps"}
+    assert set(watcher["upstream"]) == set(dags[name]["tasks"]) - {"tell_of_failed_steps"}
+
+
+def test_a_failure_is_seen_in_every_dag_whose_later_steps_go_on(dags):
+    going_on = {"all_done", "none_skipped", "all_done_min_one_success"}
+    seen = {
+        name
+        for name, dag in dags.items()
+        if any(task["rule"] in going_on for task in dag["tasks"].values())
+    }
+    assert {"reconcile", "lfa_replication", "raw_transfer"} <= seen
+    for name in seen:
+        tasks = dags[name]["tasks"]
+        watcher = tasks["tell_of_failed_steps"]
+        assert watcher["rule"] == "one_failed"
+        # What a later step waits for in vain is failed with it; what it goes on without is not.
+        covered = {
+            up
+            for each in tasks.values()
+            if each["rule"] not in going_on and each is not watcher
+            for up in each["upstream"]
+        }
+        assert set(tasks) - covered - {"tell_of_failed_steps"} <= set(watcher["upstream"]), name
+
+
+UNMAP = """
+import json, os
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+folder = os.environ["AIRFLOW__CORE__DAGS_FOLDER"]
+bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+print(json.dumps({
+    f"{dag.dag_id}.{task.task_id}": task.unmap(dict.fromkeys(task.expand_input.value)).map_index_template
+    for dag in bag.dags.values() for task in dag.tasks if isinstance(task, MappedOperator)
+}))
+"""
+
+
+def test_every_mapped_step_can_be_made_and_has_a_name(run_airflow_code):
+    made = json.loads(run_airflow_code(UNMAP).splitlines()[-1])
+    assert {"reconcile.reconcile_at_usdf", "efd_etl.make_and_publish_intervals"} <= set(made)
+    assert [name for name, label in made.items() if not label] == []
 
 
 @pytest.mark.parametrize("name", DAG_IDS.values())
@@ -216,6 +269,7 @@ def test_each_endpoint_is_compared_by_a_step_of_its_own(dags):
         "choose_nights",
         *(f"reconcile_at_{name}" for name in places),
         "tell_of_findings",
+        "tell_of_failed_steps",
     }
     for name in places:
         assert tasks[f"reconcile_at_{name}"]["queue"] == settings.endpoint(name).queue
@@ -324,7 +378,7 @@ def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
     assert (dag["catchup"], dag["timetable"]) == (True, "CronDataIntervalTimetable")
     steps = {"expect_the_hours", "find_late_points", "extract_open_hours", "archive_the_hours"}
     steps |= {"plan_intervals", "make_and_publish_intervals", "send_publications"}
-    steps |= {"compare_endpoints", *(f"load_at_{name}" for name in RECEIVERS)}
+    steps |= {"compare_endpoints"}
     assert set(dag["tasks"]) == {*steps, "tell_of_failed_steps"}
     assert set(dag["tasks"]["tell_of_failed_steps"]["upstream"]) == steps
     instruments = Settings.load().raw.instruments
@@ -334,8 +388,30 @@ def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
     assert (
         dag["tasks"]["plan_intervals"]["rule"] == "all_done"
     )  # an EFD that is down keeps nothing waiting
-    for name in RECEIVERS:
-        assert dag["tasks"][f"load_at_{name}"]["queue"] == Settings.load().endpoint(name).queue
+
+
+QUEUES = {f"DBB_QUEUE_{name.upper()}": name for name in RECEIVERS}
+
+
+def test_each_endpoint_loads_in_a_dag_of_its_own_and_nothing_of_the_efd_waits_for_one(
+    run_airflow_code,
+):
+    dags = json.loads(run_airflow_code(DESCRIBE, **QUEUES).splitlines()[-1])["dags"]
+    for dag_id, name in LOADS.items():
+        (step,) = dags[dag_id]["tasks"].items()
+        assert (step[0], step[1]["queue"]) == (f"load_at_{name}", name)
+        assert (dags[dag_id]["runs"], dags[dag_id]["catchup"]) == (1, False)
+    # A task that no worker takes holds its run for a day, and `efd_etl` has one run at a time.
+    assert {step["queue"] for step in dags["efd_etl"]["tasks"].values()} == {"default"}
+
+
+def test_what_misses_no_night_begins_with_the_first_of_the_installation(run_airflow_code):
+    dags = json.loads(run_airflow_code(DESCRIBE, DBB_FIRST_NIGHT="20310228").splitlines()[-1])[
+        "dags"
+    ]
+    begins = {dag_id: dag["start"] for dag_id, dag in dags.items() if dag["catchup"]}
+    assert set(begins) >= {"raw_transfer", "efd_etl", "alert_archive", "consdb_check"}
+    assert set(begins.values()) == {"2031-02-28T00:00:00+00:00"}
 
 
 def test_each_night_is_held_against_the_rules_and_missed_ones_are_caught_up(dags):

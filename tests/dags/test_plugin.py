@@ -62,7 +62,7 @@ whole.mount(app["url_prefix"], app["app"])
 told["stranger"] = TestClient(whole).get("/dbb/night/20261121").status_code
 from airflow.api_fastapi.core_api.security import get_user
 from dbb.settings import Settings
-from dbb.wiring import open_ledger
+from dbb.wiring.base import open_ledger
 open_ledger(Settings.load(), "test").migrate()
 from airflow.api_fastapi.app import create_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
@@ -89,7 +89,7 @@ def test_the_api_server_serves_guarded_pages_without_butler_or_rucio(run_airflow
         "stranger": 401,
         "pages": [200, 404],
         "heavy": [],
-        "menu": [200] * 7,
+        "menu": [200] * 10,
         "first": ["Data Backbone", "/dbb/nights", True],
         "errors": {},
     }

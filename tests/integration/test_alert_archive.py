@@ -12,8 +12,9 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from dbb.hooks.ledger import SqlLedger, open_engine
-from dbb.wiring import SystemClock
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.wiring.base import SystemClock
 from support.alerts import FIRST, NIGHT, SCHEMA, TOPIC, AlertWorld, packet, schema
 
 ALERTS = 60

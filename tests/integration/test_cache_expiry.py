@@ -23,16 +23,25 @@ from dbb.flows.registration import register_units
 from dbb.model.delivery import State
 from dbb.model.expiry import ExpiryState
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_expiry, open_place
+from dbb.wiring.backbone import open_backbone
+from dbb.wiring.keeping import open_expiry, open_place
 from sandbox import rest
 from sandbox.layout import Layout
 from sandbox.night import Night
+from support.held_dags import held
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = 20260901
 PLACES = ("usdf", "frdf")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else(sandbox_airflow):
+    """Let no run of the clock's take what is laid down here."""
+    with held(sandbox_airflow, "parcel_transfer"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +114,17 @@ def has_files(settings, place, unit):
     return any(path.is_file() for path in (folder(settings, place) / unit).rglob("*"))
 
 
-def test_rucios_reaper_takes_the_files_after_butler_let_go(settings, backbone):
-    unit, dataset = publish(settings, backbone)
+def test_rucios_reaper_takes_the_files_after_butler_let_go(settings, backbone, sandbox_airflow):
     rows, book = open_expiry(settings, "integration test"), load_expiry(settings)
-    row = backbone.ledger.units([unit])[unit]
-    for place in PLACES:
-        here = open_place(settings, backbone, rows, place)
-        now = dt.datetime.now(dt.UTC)
-        plan = plan_expiry(here, rows, book, now)
-        assert unit in [name for line in plan.of(EXPIRE) for name in line.names]
-        apply_expiry(here, rows, book, now, plan.sha256, accept_large=True)
+    with held(sandbox_airflow, "cache_expiry"):
+        unit, dataset = publish(settings, backbone)
+        row = backbone.ledger.units([unit])[unit]
+        for place in PLACES:
+            here = open_place(settings, backbone, rows, place)
+            now = dt.datetime.now(dt.UTC)
+            plan = plan_expiry(here, rows, book, now)
+            assert unit in [name for line in plan.of(EXPIRE) for name in line.names]
+            apply_expiry(here, rows, book, now, plan.sha256, accept_large=True)
     assert served(settings, dataset) == [False, False]
     for place in PLACES:
         rse = backbone.rses[place]

@@ -8,11 +8,18 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from dbb.cli.exits import Exit
+from dbb.cli.main import main
+from dbb.errors import ViewsRefused
+from dbb.hooks.consdb.views import make_views
 from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.model.efd_values import EfdRow
 from support.conformance_consdb import *  # noqa: F403
-from support.conformance_consdb import NIGHT, observation, rows
+from support.conformance_consdb_rules import *  # noqa: F403
+from support.conformance_exposures_carried import *  # noqa: F403
+from support.consdb_night import NIGHT, observation, rows, scalar
 from support.fake_clock import FixedClock
 from support.telemetry import NOON, column, config_of
 
@@ -57,7 +64,7 @@ def test_a_users_query_over_both_answers_as_of_a_publication(ledger):
     config = config_of(column(WIND), instrument="LSSTCam")
     row = EfdRow(NIGHT.value * 100000 + 1, NIGHT.value, 1, "", {WIND: 12.0})
     ledger.observe([observation(1)])
-    SqlPublished(ledger, FixedClock()).publish(config, NOON, NOON, [row])
+    SqlPublished(ledger).publish(config, NOON, NOON, [row])
     ledger.observe([observation(1, physical_filter="g_6")])  # the header had been read wrongly
     with ledger.transaction() as connection:
         assert connection.execute(text(QUERY)).all() == []
@@ -69,6 +76,33 @@ def test_a_users_query_over_both_answers_as_of_a_publication(ledger):
         assert connection.execute(text(QUERY)).all() == []  # telemetry had not come
 
 
+def make_views_as(ledger, role):
+    with ledger.transaction() as connection:
+        connection.execute(text(f"set local role {role}"))
+        make_views(connection, "LSSTCam")
+
+
+def test_views_that_the_database_refuses_have_a_code_and_nothing_is_changed(
+    ledger, database, capsys
+):
+    ledger.observe([observation(1)])
+    with ledger.transaction() as connection:
+        connection.execute(text("create view public.mine as select * from cdb_lsstcam.exposure"))
+    count = "select count(*) from pg_views where schemaname = 'cdb_lsstcam'"
+    there = scalar(ledger, count)
+    env = {"DBB_LEDGER_URL": database.render_as_string(hide_password=False)}
+    assert main(["consdb", "views"], env) == Exit.MISCONFIGURED
+    said = capsys.readouterr().err
+    assert "views-refused" in said
+    assert "mine depends on view cdb_lsstcam.exposure" in said
+    assert scalar(ledger, count) == there
+    with ledger.transaction() as connection:
+        connection.execute(text("drop view public.mine"))
+    with pytest.raises(ViewsRefused, match="permission denied"):
+        make_views_as(ledger, "pg_monitor")
+    assert scalar(ledger, count) == there
+
+
 def test_a_night_among_ten_of_a_thousand_exposures_is_answered_and_checked_in_seconds(ledger):
     lay_nights(ledger, nights=10, exposures=1000)
     begun = time.monotonic()
@@ -77,7 +111,7 @@ def test_a_night_among_ten_of_a_thousand_exposures_is_answered_and_checked_in_se
     assert len(found) == 501
     assert joined_s < 5
     begun = time.monotonic()
-    assert broken(ledger, SqlConsdb(ledger, FixedClock())) == set()  # noqa: F405
+    assert broken(ledger, SqlConsdb(ledger)) == set()  # noqa: F405
     checked_s = time.monotonic() - begun
     print(f"join {joined_s:.2f} s, nine rules {checked_s:.2f} s")  # noqa: T201 - the figures
     assert checked_s < 60
@@ -90,7 +124,7 @@ def lay_nights(ledger, nights: int, exposures: int) -> None:
     )
     values = {each.name: 12.0 for each in config.columns}
     ledger.observe([observation(1)])
-    SqlPublished(ledger, FixedClock()).publish(
+    SqlPublished(ledger).publish(
         config, NOON, NOON, [EfdRow(NIGHT.value * 100000 + 1, NIGHT.value, 1, "", values)]
     )
     with ledger.transaction() as connection:

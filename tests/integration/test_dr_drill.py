@@ -11,12 +11,21 @@ from dbb.cli.main import main
 from dbb.hooks.drills import SqlDrills
 from dbb.model.drill import DrillKind
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_ledger
+from dbb.wiring.backbone import open_backbone
+from dbb.wiring.base import open_ledger
+from support.held_dags import held
 from support.night_parts import *  # noqa: F403
 from support.real_night import finished_night, store_folder
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 EXPOSURES = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else(sandbox):
+    """Let no drill of the clock's burn the scratch place meanwhile."""
+    with held(sandbox, "dr_drill"):
+        yield
 
 
 @pytest.fixture(scope="module")

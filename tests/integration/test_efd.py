@@ -6,7 +6,6 @@ import datetime as dt
 import socket
 import threading
 import uuid
-import warnings
 
 import pytest
 import requests
@@ -15,10 +14,8 @@ from dbb.errors import EfdUnavailable
 from dbb.flows.lfa_efd import ask_efd
 from dbb.hooks.influx import PIECE_ROWS, Influx
 from dbb.hooks.lfa_efd import EfdEvents
-from sandbox.allotted import Allotted
-from sandbox.influx import Influx as InfluxServer
-from sandbox.layout import Layout
 from support.annex import BUCKET, make_annex, poison, state_of
+from support.influx_server import running_influx
 from support.world import World
 
 MEASUREMENT = "lsst.sal.%s.logevent_largeFileObjectAvailable"
@@ -27,16 +24,8 @@ MEASUREMENT = "lsst.sal.%s.logevent_largeFileObjectAvailable"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, request):
     """Give a server of the tests' own, in a folder of its own."""
-    layout = Layout(request.config.rootpath, tmp_path_factory.mktemp("influx"))
-    layout.make()
-    server = InfluxServer(layout, Allotted.load(layout.allotted_file))
-    if server.missing():
-        pytest.skip(server.missing())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # it outlives the call that starts it
-        server.start()
-    yield server
-    server.stop()
+    with running_influx(request.config.rootpath, tmp_path_factory.mktemp("influx")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-import warnings
 
+import pyarrow as pa
 import pytest
 
-from dbb.errors import DigestMismatch, EfdUnavailable, EfdValuesRefused
+from dbb.errors import DigestMismatch, EfdSchemaChanged, EfdUnavailable, EfdValuesRefused
 from dbb.flows.efd_archiving import expect_hours, extract_open_cells
 from dbb.flows.efd_replicating import load_publications
 from dbb.hooks.efd.gate import Limits
 from dbb.hooks.efd.published import SqlPublished
 from dbb.hooks.efd.source import InfluxSource
-from dbb.hooks.efd.values_files import SqlEndpointValues
+from dbb.hooks.engine import open_engine
 from dbb.hooks.influx import Influx
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.publications.files import SqlEndpoint
 from dbb.model.efd import Cadence, Topic, to_ns
 from dbb.model.efd_values import Severity
-from sandbox.allotted import Allotted
-from sandbox.influx import Influx as InfluxServer
-from sandbox.layout import Layout
 from sandbox.synthetic_efd import write_lines
 from support.cutter import Cutter
 from support.efd_world import BEGIN, EVENT, HOUR, MOUNT, TOPICS, EfdWorld, make_efd
+from support.influx_server import running_influx
 from support.telemetry import column, config_of
 from support.values_world import ValuesWorld, exposure
 
@@ -52,16 +51,8 @@ LIMITS = Limits({"deg": (-360.0, 360.0)}, {MOUNT: (0.2, Severity.BLOCK)})
 
 @pytest.fixture
 def server(tmp_path_factory, request):
-    layout = Layout(request.config.rootpath, tmp_path_factory.mktemp("influx"))
-    layout.make()
-    server = InfluxServer(layout, Allotted.load(layout.allotted_file))
-    if server.missing():
-        pytest.skip(server.missing())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # it outlives the call that starts it
-        server.start()
-    yield server
-    server.stop()
+    with running_influx(request.config.rootpath, tmp_path_factory.mktemp("influx")) as server:
+        yield server
 
 
 class Night(ValuesWorld):
@@ -185,12 +176,68 @@ def test_bad_input_is_told_and_healed_as_far_as_published_values(server):  # noq
     check_the_other_endpoint(night)
 
 
+def test_a_field_that_becomes_text_is_told_and_healed_by_a_configuration(server):
+    """The source keeps one type of a field a week: a new one begins on a Monday, here in the midst of an exposure."""
+    night = Night(server)
+    monday = 24
+    night.expose(exposure(1, 23), exposure(2, monday, -10.0), exposure(3, 25), exposure(4, 26))
+    for hour in (22, 23):
+        night.send_points(hour)
+    lines = []
+    for hour in (monday, 25, 26):
+        start = to_ns(BEGIN + hour * HOUR)
+        for second in range(0, 3600, 5):
+            seq, value = hour * 720 + second // 5, hour + second / 1000
+            text = f'azimuth0="{value} deg",' if hour < 26 else ""
+            lines.append(
+                f"{MOUNT} {text}angle0={value!r},private_seqNum={seq}i {start + second * 10**9}"
+            )
+            lines.append(f"{EVENT} dof0=1.0,private_seqNum={seq}i {start + second * 10**9}")
+    write_lines(night.raw.url, night.raw.database, "\n".join(lines))
+    with pytest.raises(
+        ValueError, match="field type conflict"
+    ):  # it cannot be mended at the source
+        night.raw.write(MOUNT, to_ns(BEGIN + monday * HOUR) + 7, azimuth0=1.5, private_seqNum=1)
+    night.at(24)
+    night.extract(22, 24)
+    night.at(27)
+    night.extract(24, 27)
+
+    refused = night.transform(23, 27)
+    assert isinstance(refused, EfdSchemaChanged)
+    assert night.values()[1]["azimuth"] == pytest.approx(night.truth(23)[0], abs=1e-9)
+    assert set(night.values()) == {1, 4}  # what has no text costs itself nothing
+    code = "efd-schema-changed"
+    assert night.intervals() == {
+        23: ("published", ""), monday: ("refused", code), 25: ("refused", code), 26: ("published", "")
+    }  # fmt: skip
+    assert code in night.remarks(monday)
+    # nothing is lost: the archive has what was sent, as it was sent
+    for hour, kind in ((23, pa.float64()), (monday, pa.string()), (25, pa.string())):
+        at = BEGIN + hour * HOUR
+        table = night.raw.archive.samples(MOUNT, ["azimuth0"], at, at + HOUR)
+        assert (table.num_rows, table.schema.field("azimuth0").type) == (720, kind)
+    assert night.transform(23, 27) == {}  # it is not tried again as it is
+
+    # the configuration follows, and the next run makes what was refused
+    angle = column("azimuth", topic=MOUNT, fields=("angle0",), ivoa={"unit": "deg"})
+    columns = [angle if each.name == "azimuth" else each for each in CONFIG.columns]
+    kept = [each for each in columns if each.name != "azimuth_n"]
+    night.config = config_of(*kept, sha256="e" * 64)
+    assert night.transform(23, 27)["published"] == 4
+    assert night.intervals()[monday] == night.intervals()[25] == ("published", "")
+    inside = [second / 1000 for second in range(0, 21, 5)]
+    assert night.values()[2]["azimuth"] == pytest.approx(monday + math.fsum(inside) / 5, abs=1e-9)
+    assert night.values()[3]["azimuth"] == pytest.approx(25.115, abs=1e-9)
+    night.raw.influx.close()
+
+
 def check_the_other_endpoint(night):
     """What arrived there has the same rows; a file that rots on the way is refused and healed."""
     there = SqlLedger(open_engine("sqlite://"), night.world.clock, "test")
     there.migrate()
     files, store = night.send(), night.world.stores["frdf"]
-    target = SqlEndpointValues(there, {})
+    target = SqlEndpoint(there)
     (name,) = [name for name in store.names if "LATISS-000000003." in name]
     good = store.data(name)
     store.put(name, good[:-20] + bytes(20))
@@ -202,7 +249,7 @@ def check_the_other_endpoint(night):
     assert load_publications(files, "frdf", store, target)["loaded"] == last - 2
     assert load_publications(files, "frdf", store, target)["loaded"] == 0
     for number in range(1, last + 1):
-        assert SqlPublished(there, night.world.clock).hashes(
+        assert SqlPublished(there).hashes("LATISS", 20261121, number) == night.published.hashes(
             "LATISS", 20261121, number
-        ) == night.published.hashes("LATISS", 20261121, number)
+        )
     there.engine.dispose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 import uuid
 
 import pytest
@@ -12,8 +11,9 @@ from sqlalchemy import text
 
 from dbb.flows.expiry_views import Wish
 from dbb.hooks import expiry
+from dbb.hooks.engine import open_engine
 from dbb.hooks.expiry import SqlExpiry
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.model.delivery import State
 from dbb.model.kind import Kind
 from dbb.model.policy import PolicyBook
@@ -36,27 +36,32 @@ def world(sandbox):
 
 
 class SlowExpiry(SqlExpiry):
-    """Take a while between looking at copies and letting go."""
+    """Wait for the other one between looking at copies and letting go, but not for ever."""
+
+    def __init__(self, ledger, both_looked, wait_s):
+        super().__init__(ledger)
+        self.both_looked, self.wait_s = both_looked, wait_s
 
     def _with_copies(self, *arguments):
         found = super()._with_copies(*arguments)
-        time.sleep(0.2)
+        with contextlib.suppress(threading.BrokenBarrierError):  # the other one may not look yet
+            self.both_looked.wait(self.wait_s)
         return found
 
 
-def race(world):
+def race(world, wait_s=0.2):
     """Have two endpoints let go of one unit at the same moment; name those that did."""
     parcel = publish_parcel(world, Kind.PRODUCT, 20261121, f"p{uuid.uuid4().hex[:6]}")
     world.clock.advance(20 * 86400)
     wish = Wish(parcel.unit, (parcel.unit,), parcel.day_obs, 1, world.clock.now())
     went = []
-    start = threading.Barrier(2)
+    start, both_looked = threading.Barrier(2), threading.Barrier(2)
 
     def let_go(endpoint):
         ledger = SqlLedger(open_engine(world.url), world.clock, endpoint)
         with contextlib.closing(ledger.engine.raw_connection()):
             start.wait()
-        rows = SlowExpiry(ledger, world.clock)
+        rows = SlowExpiry(ledger, both_looked, wait_s)
         if rows.intend(endpoint, PRODUCTS, [wish], are_units=True):
             went.append(endpoint)
         ledger.engine.dispose()
@@ -88,12 +93,12 @@ def test_without_the_gate_both_do(world, monkeypatch):
         return text("select 1") if name == "expiry/pass_gate" else real(name)
 
     monkeypatch.setattr(expiry, "statement", open_gate)
-    went, published = race(world)
+    went, published = race(world, wait_s=60)
     assert (sorted(went), published) == (["chile", "frdf"], ["usdf"])
 
 
 def test_pins_ages_and_states_are_read_alike(world):
-    rows = SqlExpiry(world.ledger, world.clock)
+    rows = SqlExpiry(world.ledger)
     parcel = publish_parcel(world, Kind.LEVEL1, 20261121, "visit-1")
     (found,) = rows.candidates("usdf", {Kind.LEVEL1}, {State.PUBLISHED}, 20261121)
     assert (found.row.unit, found.ingested_at) == (parcel.unit, world.clock.now())

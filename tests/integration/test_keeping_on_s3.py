@@ -16,7 +16,7 @@ from dbb.hooks.s3_upload import S3Upload
 from dbb.hooks.stores import open_store
 from dbb.settings import Settings
 from dbb.verify_bag import verify
-from dbb.wiring import open_scratch
+from dbb.wiring.drills import open_scratch
 from support.bags import make_key
 from support.calibration_site import CalibrationSite
 from support.exports import Exports, import_bag

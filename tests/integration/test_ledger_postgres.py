@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from support.conformance_annex import *  # noqa: F403
+from support.conformance_keeping import *  # noqa: F403
 from support.conformance_ledger import *  # noqa: F403
+from support.conformance_pages import *  # noqa: F403
 from support.own_database import empty_ledger, own_database
 
 pytestmark = pytest.mark.sandbox

@@ -11,10 +11,11 @@ import time
 
 import pytest
 
+from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.lfa import SqlLfaObjects
-from dbb.wiring import SystemClock
+from dbb.wiring.base import SystemClock
 from support.annex import BUCKET, TOPIC
 from support.kafka import PLAIN, avro
 
@@ -90,11 +91,11 @@ def ledger(database):
 
 
 def keys(ledger):
-    return [each.key for each in SqlLfaObjects(ledger, SystemClock()).due(10 * EVENTS)]
+    return [each.key for each in SqlLfaObjects(ledger).due(10 * EVENTS)]
 
 
 def poison(ledger):
-    return len(SqlInbox(ledger, SystemClock()).find("poison", "", 10 * EVENTS))
+    return len(SqlInbox(ledger).find("poison", "", 10 * EVENTS))
 
 
 def wait_for(condition):

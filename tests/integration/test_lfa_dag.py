@@ -17,17 +17,19 @@ from dbb.flows.lfa import announce
 from dbb.model.delivery import State
 from dbb.model.lfa import Announcement
 from dbb.settings import Settings
-from dbb.wiring import open_annex, open_ledger
+from dbb.wiring.annex import open_annex
+from dbb.wiring.base import open_ledger
 from sandbox import processes, rest
 from sandbox.layout import Layout
 from sandbox.night import Night
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG = "lfa_replication"
-STARTS_WITHIN_S = 60
+STARTS_WITHIN_S = 180
 """On a machine that has nothing else to do it is a few seconds; the clock would take ten minutes."""
+PUBLISHED_WITHIN_S = QUIET_WITHIN_S = 420
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +44,14 @@ def settings(night):
     return Settings.load(environment=night.env)
 
 
-def wait_for(what, seconds):
+def wait_for(night, what, seconds):
     end = time.monotonic() + seconds
     while True:
         if found := what():
             return found
-        assert time.monotonic() < end, f"not within {seconds} s"
+        if time.monotonic() > end:
+            told = [(run["dag_run_id"], run["state"], run["start_date"]) for run in runs(night)]
+            pytest.fail(f"not within {seconds} s: {told}")
         time.sleep(0.5)
 
 
@@ -97,40 +101,43 @@ def woken_since(night, time_):
 def test_an_object_that_is_announced_starts_within_seconds(night, settings):
     annex, ledger = open_annex(settings), open_ledger(settings, "test")
     night._await_dag(f"{night.env['DBB_AIRFLOW_URL']}/api/v2/dags/{DAG}", night.token())
-    wait_for(lambda: is_quiet(night), 200)  # else the clock's run is quicker
+    wait_for(night, lambda: is_quiet(night), QUIET_WITHIN_S)  # else the clock's run is quicker
     announced = dt.datetime.now(dt.UTC)
     key = announce_new(night, annex)
-    first = wait_for(lambda: woken_since(night, announced), STARTS_WITHIN_S)[-1]
+    first = wait_for(night, lambda: woken_since(night, announced), STARTS_WITHIN_S)[-1]
     began_s = (dt.datetime.fromisoformat(first["start_date"]) - announced).total_seconds()
-    wait_for(lambda: is_published(annex, ledger, key), 180)
+    wait_for(night, lambda: is_published(annex, ledger, key), PUBLISHED_WITHIN_S)
     took_s = (dt.datetime.now(dt.UTC) - announced).total_seconds()
     print(  # noqa: T201 - the figure
         f"started {began_s:.1f} s, published at the archive {took_s:.1f} s after its event"
     )
 
 
-def kill_triggerer(night):
-    """End the triggerer and all its children at once, as a power cut does."""
+def signal_triggerer(night, number):
+    """Send the triggerer and all its children a signal."""
     run_file = night.layout.run_file("airflow-triggerer")
     kept = json.loads(run_file.read_text())
     leader = processes.ProcessId(kept["pid"], kept["started_ticks"])
     for each in processes.family(leader, f"{night.layout.state}:airflow-triggerer"):
-        os.kill(each.pid, signal.SIGKILL)
+        os.kill(each.pid, number)
 
 
 def test_a_triggerer_that_is_killed_loses_nothing_and_doubles_nothing(
     night, settings, sandbox_airflow
 ):
     annex, ledger = open_annex(settings), open_ledger(settings, "test")
-    wait_for(lambda: is_quiet(night), 200)
+    wait_for(night, lambda: is_quiet(night), QUIET_WITHIN_S)
+    signal_triggerer(
+        night, signal.SIGSTOP
+    )  # or it may see the first one, and a run of that take both
     before = announce_new(night, annex)
-    kill_triggerer(night)
+    signal_triggerer(night, signal.SIGKILL)  # all at once, as a power cut does
     after = announce_new(night, annex)
     killed = dt.datetime.now(dt.UTC)
     sandbox_airflow.command("up", "--only", "storage,airflow")
-    wait_for(lambda: woken_since(night, killed), STARTS_WITHIN_S)
+    wait_for(night, lambda: woken_since(night, killed), STARTS_WITHIN_S)
     for key in (before, after):
-        wait_for(lambda key=key: is_published(annex, ledger, key), 180)
+        wait_for(night, lambda key=key: is_published(annex, ledger, key), PUBLISHED_WITHIN_S)
         (found,) = annex.objects.by_key([key])
         published = [
             one for one in ledger.events(found.unit)

@@ -22,16 +22,17 @@ from dbb.flows.lfa_listing import list_bucket, list_day
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.calibrations import SqlCalibrations
+from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.sidecars import read_sidecars
 from dbb.hooks.stores import open_store
 from dbb.model.day_obs import DayObs
 from dbb.model.kind import Kind
 from dbb.model.lfa import Announcement
 from dbb.model.policy import Policy, PolicyBook, Selection
-from dbb.wiring import SystemClock
+from dbb.wiring.base import SystemClock
 from support.annex import make_annex, poison, run, state_of
 from support.fake_catalog import MemoryCatalog
 from support.world import POLICY, MemorySky
@@ -64,7 +65,7 @@ class S3World:
             rses=RSES,
             ledger=self.ledger,
             inbox=self.inbox,
-            calibrations=SqlCalibrations(self.ledger, self.clock, "test"),
+            calibrations=SqlCalibrations(self.ledger),
             clock=self.clock,
             catalog=self.catalog,
             inspector=None,
@@ -102,7 +103,7 @@ def world(buckets, tmp_path):
     return S3World(
         stores=stores,
         ledger=ledger,
-        inbox=SqlInbox(ledger, SystemClock()),
+        inbox=SqlInbox(ledger),
         catalog=MemoryCatalog({rse: stores[name] for name, rse in RSES.items()}, (policies, RSES)),
         repositories={name: ButlerRepository(str(tmp_path / name)) for name in RSES},
         clock=SystemClock(),

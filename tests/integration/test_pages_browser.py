@@ -5,7 +5,7 @@ Airflow's own API server serves them, with a database of its own, over a ledger 
 
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import time
@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from dbb.wiring import open_views
-from support.browsing import CHROMIUM, FAULTS, open_chromium
+from dbb.wiring.pages import open_views
+from sandbox.allotted import Allotted
+from support.browsing import CHROMIUM, FAULTS, log_in, open_chromium
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import World, run_night
 
@@ -23,11 +24,14 @@ ROOT = Path(__file__).resolve().parents[2]
 OBS_ID = "MC_O_20261121_000001"
 PAGES = (
     "nights?last=20261121", "night/20261121", f"exposure/{OBS_ID}", "now", "lag?last=20261121", "quarantine",
-    "buffers", "replicas", "budget", "no/such/page",
+    "buffers", "replicas", "budget", "alarms", "work", "outages", "no/such/page",
 )  # fmt: skip
-START_S = 180
+START_S = 420
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +54,7 @@ def world(tmp_path_factory):
 def airflow(world, tmp_path_factory):
     """Start Airflow's API server with two users; give its address."""
     home = tmp_path_factory.mktemp("airflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = Allotted(home / "allotted.json").port("airflow_api")
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({"olga": "operates", "vera": "views"}))
     env = {key: os.environ[key] for key in ("PATH", "LANG", "HOME") if key in os.environ} | {
@@ -83,8 +85,12 @@ def airflow(world, tmp_path_factory):
             _wait_for(f"{base}/api/v2/monitor/health", server, home / "server.log")
             yield base
         finally:
-            os.killpg(server.pid, 15)
-            server.wait(30)
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
 
 
 def _wait_for(url, server, log):
@@ -105,17 +111,6 @@ def _wait_for(url, server, log):
 def browser():
     with open_chromium() as made:
         yield made
-
-
-def log_in(browser, airflow, name, password, **options):
-    context = browser.new_context(base_url=airflow, **options)
-    page = context.new_page()
-    page.goto("/", wait_until="networkidle")
-    page.locator("input[name=username]").fill(name)
-    page.locator("input[name=password]").fill(password)
-    page.locator("button[type=submit]").click()
-    page.wait_for_url(lambda url: "/auth/" not in url, timeout=60_000)
-    return page
 
 
 def test_a_stranger_is_sent_away(browser, airflow):
@@ -147,17 +142,18 @@ def test_a_red_night_is_two_clicks_from_its_cause(browser, airflow, world):
     assert "ACT" in page.locator("h1").inner_text()
     page.locator("a.button").click()
     page.locator("table a[href*='exposure/']").first.click()
-    item = world.ledger.refusals()[0]
-    assert item.reason.split(":")[0] in page.locator("main").inner_text()
+    page.wait_for_url("**/exposure/*")
+    reason = world.ledger.refusals()[0].reason.split(":")[0]
+    page.locator("main", has_text=reason).wait_for()
 
 
 def test_the_pages_are_in_airflows_menu(browser, airflow):
     page = log_in(browser, airflow, "vera", "views")
     page.goto("/plugin/dbb-nights", wait_until="networkidle")
     frame = page.frame_locator("iframe").first
-    assert "ACT" in frame.locator("h1").inner_text(timeout=30_000)
+    frame.locator("h1", has_text="ACT").wait_for()
     frame.get_by_role("link", name="Quarantine").click()
-    assert "held in quarantine" in frame.locator("h1").inner_text(timeout=30_000)
+    frame.locator("h1", has_text="held in quarantine").wait_for()
 
 
 def test_a_page_left_open_turns_unknown(browser, airflow):
@@ -188,11 +184,11 @@ def test_who_operates_decides_by_keyboard_and_who_views_cannot(browser, airflow,
     page.locator("button[type=submit]").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/quarantine/plan")
-    assert "Nothing is changed yet" in page.locator("h1").inner_text()
+    page.locator("h1", has_text="Nothing is changed yet").wait_for()
     assert len(world.ledger.refusals()) == held
     page.locator("button[type=submit]").click()
     page.wait_for_url("**/quarantine/apply")
-    assert "1 of 1 decided" in page.locator("h1").inner_text()
+    page.locator("h1", has_text="1 of 1 decided").wait_for()
     assert len(world.ledger.refusals()) == held - 1
     (item,) = world.ledger.refusals(decision="rejected")
     assert item.decided_by == "olga: seen with the summit"

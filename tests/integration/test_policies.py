@@ -25,7 +25,7 @@ from dbb.model.kind import Kind
 from dbb.model.names import Did
 from dbb.model.policy import Policy, PolicyBook, Selection
 from dbb.settings import Settings
-from dbb.wiring import open_backbone, open_policies
+from dbb.wiring.backbone import open_backbone, open_policies
 from sandbox import rest
 from sandbox.prepare import prepare
 from sandbox.synthetic_night import make_night

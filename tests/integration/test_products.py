@@ -27,11 +27,20 @@ from dbb.flows.whereabouts import find_copies
 from dbb.model.delivery import State
 from dbb.model.lfa import Announcement
 from dbb.settings import Settings
-from dbb.wiring import open_annex, open_backbone
+from dbb.wiring.annex import open_annex
+from dbb.wiring.backbone import open_backbone
 from sandbox import rest
 from sandbox.prepare import prepare
+from support.held_dags import held
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else(sandbox):
+    """Let no run of the clock's, or that an announcement wakes, take what is laid down here."""
+    with held(sandbox, "lfa_replication", "parcel_transfer"):
+        yield
 
 
 @pytest.fixture(scope="module")

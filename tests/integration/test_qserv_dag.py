@@ -19,14 +19,15 @@ from dbb.flows.qserv_releases import list_release
 from dbb.flows.qserv_views import Stage
 from dbb.hooks.qserv.opening import make_plan
 from dbb.settings import INCLUDE, Settings
-from dbb.wiring import open_backbone, open_handoff, open_qserv_records
+from dbb.wiring.backbone import open_backbone
+from dbb.wiring.qserv import open_handoff, open_qserv_records
 from sandbox.allotted import Allotted
 from sandbox.layout import Layout
 from sandbox.night import Night
 from sandbox.qserv_services import MariaDb, QservContract
-from support.dag_runs import Runs
+from support.dag_runs import WITHIN_S, Runs
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTS = 200
@@ -112,8 +113,8 @@ class Releases(Runs):
     """Follow the runs that look for whole releases."""
 
     def seen(self, state="success"):
-        """Give the ended runs that an event woke, the newest last."""
-        path = f"/dagRuns?run_type=asset_triggered&state={state}&order_by=run_after&limit=100"
+        """Give the newest ended runs that an event woke, the newest first."""
+        path = f"/dagRuns?run_type=asset_triggered&state={state}&order_by=-run_after&limit=50"
         return [
             f"/dagRuns/{quote(run['dag_run_id'], safe='')}"
             for run in self.call("GET", path)["dag_runs"]
@@ -121,17 +122,17 @@ class Releases(Runs):
 
     def until(self, ask):
         """Wait until there is an answer; give it."""
-        return self._until(ask, 240)
+        return self._until(ask, WITHIN_S)
 
     def next_after(self, seen):
         """Wait for the end of the next run that an event wakes; give the states of its tasks."""
-        found = self._until(lambda: self.seen()[len(seen) :], 240)
-        return self.end(found[-1])
+        found = self._until(lambda: [run for run in self.seen() if run not in seen], WITHIN_S)
+        return self.end(found[0])
 
 
 def delivered(runs):
     """List the runs of the handoff that nobody triggered by hand."""
-    found = runs.call("GET", "/dagRuns?limit=100")["dag_runs"]
+    found = runs.call("GET", "/dagRuns?order_by=-run_after&limit=100")["dag_runs"]
     return [run for run in found if run["dag_run_id"].startswith("delivered__")]
 
 

@@ -21,14 +21,10 @@ import requests
 from dbb.errors import DigestMismatch, QservRefused, QservStuck, QservUnavailable
 from dbb.flows.qserv_handoff import roll_back
 from dbb.flows.qserv_ingesting import advance_batch, load_batch
-from dbb.hooks.ledger import SqlLedger, open_engine
 from dbb.hooks.qserv.client import QservClient
 from dbb.hooks.qserv.czar import QservCzar
 from dbb.hooks.qserv.pushing import Form
-from dbb.hooks.qserv.records import SqlQserv
-from dbb.hooks.sql import migrate
 from dbb.model import qserv as nouns
-from support.fake_clock import FixedClock
 from support.qserv import CHUNKS, VERSION, Site, objects
 from support.qserv_handoff import finish, hand_over, load_all, make_handoff, prepare, write_inputs
 from support.qserv_place import running_contract
@@ -49,14 +45,6 @@ def client(contract):
     yield client
     client.close()
     requests.delete(f"{contract.url()}/_faults", timeout=5)
-
-
-@pytest.fixture
-def records(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
-    migrate(engine)
-    yield SqlQserv(SqlLedger(engine, FixedClock(), "test"), FixedClock())
-    engine.dispose()
 
 
 @pytest.fixture
@@ -384,7 +372,7 @@ def test_the_handoffs_own_tests_run_against_a_qserv_that_is_named(contract, requ
     done = subprocess.run(
         [
             sys.executable, "-m", "pytest", "-q", "-m", "qserv", "--qserv-url", contract.url(),
-            str(Path(__file__).with_name("test_qserv_handoff.py")),
+            str(Path(__file__).with_name("qserv_handoff")),
             "-k", "published_catalogue or changes_nothing or one_contribution or rollback or reading",
         ],
         check=False, cwd=root, capture_output=True, text=True,

@@ -5,30 +5,36 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 
-from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.settings import Settings
-from dbb.wiring import open_ledger
+from dbb.wiring.base import open_ledger
 from sandbox import rest
+from sandbox.allotted import Allotted
 from sandbox.layout import Layout
 from sandbox.night import DAG, Night
-from sandbox.synthetic_night import NightPlan, resend_good
+from sandbox.synthetic_night import resend_good
+from support.canary_secrets import (
+    found_in_database,
+    found_in_files,
+    found_in_text,
+    secrets_of,
+)
+from support.command_line import dbb
 from support.dag_runs import Runs
 from support.receiver import webhook
+from support.sandbox_nights import SETTLED_S, fresh_night, make
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTLED_S = 3
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +54,6 @@ def night(layout, ledger):
     return Night(layout, print, str(fresh_night(ledger)))
 
 
-def fresh_night(ledger, after=20250101):
-    """Name a night that nobody has used yet: a sandbox may outlive a test run."""
-    day_obs = DayObs(after)
-    while ledger.units_of_night("LSSTCam", day_obs.value):
-        day_obs = day_obs.next()
-    return day_obs
-
-
-def make(night, exposures, *options):
-    night.make(
-        ["--exposures", str(exposures), "--pixels", "16", "--instrument", "LSSTCam", *options]
-    )
-    time.sleep(SETTLED_S)  # files are left alone until they have come to rest
-    return NightPlan.load(night.layout.state / f"night-{night.day_obs}.plan.json")
-
-
 def report(night):
     """Ask the command line for the night's verdict."""
     return dbb(night, "night", night.day_obs)[1]
@@ -76,16 +66,6 @@ def look_for_alarms(night):
         night.env = {**night.env, "DBB_ALARM_WEBHOOK": url}
         dbb(night, "alarms", "watch")
     return [each["text"] for each in got if night.day_obs in each["text"]]
-
-
-def dbb(night, *words):
-    """Call the command line, as an operator does; give its exit code and its document."""
-    done = subprocess.run(
-        [ROOT / "dbb", *words, "--json"],
-        env={**os.environ, **night.env}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
 
 
 def last_run_tasks(night):
@@ -190,7 +170,7 @@ def test_a_range_of_nights_is_caught_up_also_with_a_maintenance_in_between(layou
     code, started = dbb(nights[0], "catchup", "start", *span, "--nights-at-once", "2")
     assert (code, started["state"], started["nights_left"]) == (0, "running", 2)
 
-    code, held = dbb(nights[0], "maintenance", "drain", "--reason", "test", "--within-s", "240")
+    code, held = dbb(nights[0], "maintenance", "drain", "--reason", "test", "--within-s", "600")
     assert (code, held["working"]) == (0, [])
     dags = held["maintenance"]["dags"]
     assert {DAG, "raw_tonight"} <= set(dags)
@@ -209,11 +189,54 @@ def test_a_range_of_nights_is_caught_up_also_with_a_maintenance_in_between(layou
         each["dag_id"] for each in state["dags"] if each["is_paused"] and each["dag_id"] in dags
     ]
 
-    end = time.monotonic() + 300
+    end = time.monotonic() + 900
     while time.monotonic() < end:
         code, told = dbb(nights[0], "catchup", "status", "--number", str(started["number"]))
         if told["nights_left"] == 0:
             break
         time.sleep(3)
+    assert told["nights_left"] == 0, told
     assert [night["verdict"] for night in told["nights"]] == ["SAFE", "SAFE"]
     assert [report(night)["verdict"] for night in nights] == ["SAFE", "SAFE"]
+
+
+def test_no_secret_reaches_a_log_or_airflows_database(sandbox_airflow, layout, night):
+    """After all that went wrong above, and with a refused run and a Rucio that is away besides."""
+    secrets = Allotted.load(layout.allotted_file).secrets | secrets_of(sandbox_airflow.env)
+    make(night, 1)
+    runs = Runs(night, DAG)
+    refused = runs.end(runs.trigger(day_obs=int(night.day_obs), dayobs=1))
+    assert refused["look_for_new_exposures"] == "failed"
+    logs = layout.data("airflow") / "logs"
+    assert found_in_files(logs, {"refused": "unknown-parameter"})
+    sandbox_airflow.stop("rucio")
+    try:
+        run = runs.trigger(day_obs=int(night.day_obs))
+        end = time.monotonic() + 360
+        while not found_in_files(logs, {"away": "catalog-unavailable"}):
+            assert time.monotonic() < end, runs.call("GET", f"{run}/taskInstances")
+            time.sleep(2)
+    finally:
+        sandbox_airflow.command("up", "--only", "storage,airflow")
+    runs.end(run)
+
+    assert len(secrets) > 10
+    services = [layout.log(name) for name in sandbox_airflow.running() if "airflow" in name]
+    written = "".join(log.read_text(errors="replace") for log in services if log.exists())
+    assert found_in_text(written, secrets) == []
+    assert found_in_files(logs, secrets) == []
+    database = make_url(sandbox_airflow.env["DBB_POSTGRES_URL"]).set(database="airflow")
+    engine = create_engine(database)
+    with engine.connect() as connection:
+        assert found_in_database(connection, secrets) == []
+        assert found_in_database(connection, {"night": night.day_obs})  # it is read at all
+        secret = next(iter(secrets.values()))
+        names = sorted(name for name, value in secrets.items() if value == secret)
+        planted = {"value": json.dumps({"password": secret})}
+        connection.execute(
+            text("insert into variable (key, val, is_encrypted) values ('planted', :value, false)"),
+            planted,
+        )
+        assert found_in_database(connection, secrets) == [(name, "variable") for name in names]
+        connection.rollback()
+    engine.dispose()

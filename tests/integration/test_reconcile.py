@@ -21,17 +21,25 @@ from dbb.flows.manifests import read_manifest
 from dbb.hooks.butler_setup import name_driver
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
-from dbb.ports import RuleWish
+from dbb.ports.catalog import RuleWish
 from dbb.settings import Settings
-from dbb.wiring import open_sources
+from dbb.wiring.keeping import open_sources
 from sandbox import rest
 from support.butler_listing_conformance import ListingConformance
 from support.butler_site import Site
+from support.held_dags import held
 from support.night_parts import *  # noqa: F403
 from support.real_night import Later, finished_night, store_folder
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 EXPOSURES = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else(sandbox):
+    """Let the clock's runs see and mend nothing of what is planted here."""
+    with held(sandbox, "reconcile", "repair", "archive_scrub"):
+        yield
 
 
 @pytest.fixture

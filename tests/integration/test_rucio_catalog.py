@@ -16,9 +16,10 @@ from dbb.hooks.rucio_client import PrivateTokenClient
 from dbb.hooks.stores import open_store
 from dbb.model.exposure import Unit
 from dbb.model.names import Did, SafeName
-from dbb.ports import CatalogEntry, RuleWish, Store
+from dbb.ports.catalog import CatalogEntry, RuleWish
+from dbb.ports.store import Store
 from dbb.settings import Settings
-from dbb.wiring import open_policies
+from dbb.wiring.backbone import open_policies
 from sandbox import rest
 from support.conformance_catalog import (
     ACTIVITY,

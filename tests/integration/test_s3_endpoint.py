@@ -29,9 +29,9 @@ from dbb.model.delivery import State
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
 from dbb.model.policy import PolicyBook
-from dbb.ports import RuleWish
+from dbb.ports.catalog import RuleWish
 from dbb.settings import Settings
-from dbb.wiring import open_backbone
+from dbb.wiring.backbone import open_backbone
 from integration.conftest import RunningSandbox
 from sandbox import rest
 from sandbox.prepare import prepare

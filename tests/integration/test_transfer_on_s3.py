@@ -23,16 +23,17 @@ from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_repository import ButlerRepository
 from dbb.hooks.butler_setup import create_repository
 from dbb.hooks.calibrations import SqlCalibrations
+from dbb.hooks.engine import open_engine
 from dbb.hooks.fits_inspector import FitsInspector
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.instruments import load_instruments
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.sidecars import read_sidecars
 from dbb.hooks.stores import open_store
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.policy import PolicyBook
-from dbb.wiring import SystemClock
+from dbb.wiring.base import SystemClock
 from sandbox.synthetic_night import make_night
 from support.fake_catalog import MemoryCatalog
 from support.s3_proxy import Harm, bad_link
@@ -65,8 +66,8 @@ def backbone(s3_bucket, link, tmp_path, monkeypatch):
         instruments=instruments,
         rses={"summit": "", "usdf": "USDF"},
         ledger=ledger,
-        calibrations=SqlCalibrations(ledger, SystemClock(), "test"),
-        inbox=SqlInbox(ledger, SystemClock()),
+        calibrations=SqlCalibrations(ledger),
+        inbox=SqlInbox(ledger),
         clock=SystemClock(),
         catalog=MemoryCatalog({"USDF": stores["usdf"]}),
         inspector=FitsInspector(instruments),

@@ -142,7 +142,7 @@ def make_alerts(world, stream, schedule=None, packets=READER, database=None):
         database=StoredAlerts(database or MemoryStore("alerts")),
         packets=packets,
         shards=StoreShards(backbone.archive),
-        rows=port(SqlAlertRows(world.ledger, world.clock)),
+        rows=port(SqlAlertRows(world.ledger)),
         retention=dt.timedelta(days=7),
     )
 

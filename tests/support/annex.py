@@ -20,6 +20,7 @@ from support.fake_store import MemoryStore
 
 TOPIC = "summit.lsst.sal.DREAM.logevent_largeFileObjectAvailable"
 KEY = "DREAM:1/dream/2026/11/21/DREAM:1_2026-11-21T23:01:02.000.fits"
+OTHER = "DREAM:1/dream/2026/11/21/DREAM:1_2026-11-21T23:02:00.000.fits"
 DAY = DayObs(20261121)
 BUCKET = "rubinobs-lfa-cp"
 
@@ -29,7 +30,7 @@ def make_annex(world):
     return Annex(
         source=MemoryStore("lfa", world.clock),
         bucket=BUCKET,
-        objects=SqlLfaObjects(world.ledger, world.clock),
+        objects=SqlLfaObjects(world.ledger),
         inbox=world.inbox,
         classes=classes,
         datasets=datasets,

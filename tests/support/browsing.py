@@ -22,6 +22,36 @@ def open_chromium():
         made.close()
 
 
+GRAVE = ("serious", "critical")
+PATIENCE_MS = 90_000
+"""How long a step in Airflow's pages may take, which load a program first; on a machine that is full, half a minute."""
+
+
+def grave_faults(page):
+    """Run the rules of axe-core; name the grave violations, each with the elements that break it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return {
+        each["id"]: [node["html"][:160] for node in each["nodes"]]
+        for each in found
+        if each["impact"] in GRAVE
+    }
+
+
+def log_in(browser, airflow, name, password, **options):
+    """Log in to Airflow as a person does; give the page."""
+    context = browser.new_context(base_url=airflow, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto("/", wait_until="networkidle")
+    page.locator("input[name=username]").fill(name)
+    page.locator("input[name=password]").fill(password)
+    page.locator("button[type=submit]").click()
+    page.wait_for_url(lambda url: "/auth/" not in url)
+    return page
+
+
 FAULTS = r"""
 () => {
   const faults = [];

@@ -14,7 +14,7 @@ from dbb.hooks.butler_dataset_types import dataset_types
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.hooks.butler_visits import VISIT_ELEMENTS
 from dbb.model.instrument import Detector
-from dbb.ports import LandedBundle
+from dbb.ports.repository import LandedBundle
 from support.butler_site import Site
 from support.raw_bundles import make_facts, make_instrument
 

@@ -119,9 +119,9 @@ class CalibrationSite(World):
         for path in (self.folder / "summit").rglob("*.*"):
             os.utime(path, (then, then))
 
-    def land(self) -> list[str]:
+    def land(self, schedule: Schedule | None = None) -> list[str]:
         """Publish at the archive what has come."""
-        backbone = self.backbone()
+        backbone = self.backbone(schedule)
         work = receive_arrivals(backbone, NIGHT).work
         land_units(backbone, work)
         apply_gate(backbone, [row.unit for row, _ in find_ungated(backbone, work)], {})
@@ -135,12 +135,12 @@ class CalibrationSite(World):
         self.land()
         self.deliver()
 
-    def deliver(self) -> None:
+    def deliver(self, schedule: Schedule | None = None) -> None:
         """Have Rucio copy, and publish at the receivers."""
         self.catalog.run_daemons()
+        backbone = self.backbone(schedule)
         for place in self.places[1:]:
-            work = look_for_copies(self.backbone(), place).work
-            publish_units(self.backbone(), work, place)
+            publish_units(backbone, look_for_copies(backbone, place).work, place)
 
     def make(self, payload: Payload | None = None, *, again: bool = False) -> list[str]:
         """Make the calibrations of every complete group, and deliver them."""

@@ -22,7 +22,7 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.payload import PayloadInput, PayloadOrder, Product
-from dbb.ports import BundleIndex
+from dbb.ports.images import BundleIndex
 from support.fake_images import MemoryIndexer, MemoryInspector
 from support.faults import Schedule
 from support.tiny_camera import TINY, take_exposure

@@ -9,8 +9,9 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.canary import CAMERA_CODE, INSTRUMENT, Cage, Canary, look_after, settle, tidy
 from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.canary_rows import SqlCanaries
+from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.model.exposure import Unit
 from dbb.model.kind import Kind
 from dbb.model.policy import Policy, PolicyBook, Selection
@@ -45,7 +46,7 @@ class Aviary:
 
     def cage(self, schedule: Schedule | None = None) -> Cage:
         world = self.world
-        rows = SqlCanaries(world.ledger, world.clock)
+        rows = SqlCanaries(world.ledger)
         catalog = world.catalog if schedule is None else faulty(world.catalog, schedule)
         return Cage(
             rows=rows if schedule is None else faulty(rows, schedule),
@@ -70,8 +71,8 @@ class Aviary:
             policies=PolicyBook(policies),
             instruments={INSTRUMENT: CAMERA},
             ledger=ledger,
-            calibrations=SqlCalibrations(ledger, world.clock, "canary"),
-            inbox=SqlInbox(ledger, world.clock),
+            calibrations=SqlCalibrations(ledger),
+            inbox=SqlInbox(ledger),
         )
 
     def read(self, endpoint: str, dataset_id: str) -> bytes:

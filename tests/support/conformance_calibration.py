@@ -23,7 +23,7 @@ from dbb.model.digest import Digest
 from dbb.model.kind import Kind
 from dbb.model.names import SafeName
 from dbb.model.parcel import Parcel, ParcelFile
-from dbb.ports import LandedParcel
+from dbb.ports.repository import LandedParcel
 from support.butler_site import NewSite, Site
 from support.raw_bundles import DAY, make_fits
 

@@ -17,7 +17,7 @@ from dbb.errors import ConflictingDuplicate, Misconfigured
 from dbb.model.exposure import Unit
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import Did, SafeName
-from dbb.ports import (
+from dbb.ports.catalog import (
     Catalog,
     CatalogEntry,
     CatalogFile,
@@ -25,8 +25,8 @@ from dbb.ports import (
     RuleState,
     RuleStatus,
     RuleWish,
-    Store,
 )
+from dbb.ports.store import Store
 
 ACTIVITY = "Nightly"
 SCOPE = "raw"
@@ -135,7 +135,7 @@ def wait_for(bench: CatalogBench, rule_id: str, *states: RuleState) -> RuleStatu
 
 
 class CatalogConformance:
-    """The promises of ``dbb.ports.Catalog``; the fixture ``bench`` gives the catalogue."""
+    """The promises of ``dbb.ports.catalog.Catalog``; the fixture ``bench`` gives the catalogue."""
 
     @pytest.fixture
     def units(self) -> Iterator[Unit]:

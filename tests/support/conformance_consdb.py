@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
-import json
 import threading
 
 import pytest
@@ -12,113 +10,36 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from dbb.errors import BadDocument
-from dbb.flows.consdb import check_night, find_differences, nights_to_check
+from dbb.flows.consdb import find_differences
 from dbb.flows.consdb_products import Product, deliver_product
 from dbb.flows.exposure_log import Edit, add_message, edit_message
 from dbb.hooks.consdb.database import SqlConsdb
 from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.findings import SqlFindings
-from dbb.hooks.instruments import load_instruments
 from dbb.hooks.ledger import SqlLedger
-from dbb.model.consdb import (
-    ConsdbPublication,
-    Members,
-    Observation,
-    ccdexposures,
-    exposure_record,
-)
-from dbb.model.consdb_rules import RULES, RuleSeverity, RuleState
-from dbb.model.day_obs import DayObs
+from dbb.model.consdb import ConsdbPublication
 from dbb.model.efd_values import EfdRow
-from dbb.model.exposure import Unit
 from dbb.model.exposure_log import ExposureFlag
-from dbb.model.finding import Discrepancy, FindingState
+from support.consdb_night import (
+    ALL,
+    HEADER,
+    NIGHT,
+    SCIENCE,
+    deliver,
+    make_whole,
+    name_of,
+    observation,
+    rows,
+    scalar,
+    unit_of,
+)
 from support.fake_clock import FixedClock
-from support.raw_bundles import make_facts
 from support.telemetry import NOON, column, config_of
 from support.world import World
-
-NIGHT = DayObs(20261121)
-CAMERA = load_instruments()["LSSTCam"]
-ALL = [each.id for each in CAMERA.detectors]
-SCIENCE = [each.id for each in CAMERA.detectors if each.purpose == "SCIENCE"]
-IMAGING = [each.id for each in CAMERA.detectors if each.purpose != "GUIDER"]
-MEASURED = [*SCIENCE, 191, 195, 199, 203]
-HEADER = {"AZEND": 12.5, "ELEND": 57.0, "WINDDIR": 310.0, "VIGNETTE": "NO", "EXPTIME": 29.5}
-MINUTES = dt.timedelta(minutes=11)
-
-
-def facts(seq_num: int, img_type: str = "science", physical_filter: str = "r_57"):
-    unit = Unit.parse(f"LSSTCam/{NIGHT}/MC_O_{NIGHT}_{seq_num:06d}")
-    return dataclasses.replace(make_facts(unit, physical_filter), observation_type=img_type)
-
-
-def unit_of(seq_num: int) -> str:
-    return f"LSSTCam/{NIGHT}/MC_O_{NIGHT}_{seq_num:06d}"
-
-
-def observation(seq_num: int, detectors=None, header=HEADER, **more) -> Observation:
-    told = facts(seq_num, **more)
-    record = exposure_record(told, CAMERA.physical_filters[told.physical_filter], header)
-    members = ccdexposures(told, ALL if detectors is None else detectors)
-    return Observation(unit_of(seq_num), f"{seq_num:064x}", record, members)
 
 
 @pytest.fixture
 def consdb(ledger: SqlLedger) -> SqlConsdb:
-    return SqlConsdb(ledger, FixedClock())
-
-
-def deliver(consdb, table, seq_num, detectors, **options) -> ConsdbPublication:
-    exposure_id = NIGHT.value * 100000 + seq_num
-    key = "visit_id" if "visit1" in table else "exposure_id"
-    if table.startswith("ccd"):
-        rows = [{key: exposure_id, "detector": each} for each in detectors] or [{key: exposure_id}]
-    else:
-        rows = [{key: exposure_id}]
-    lines = [json.dumps(row) for row in rows]
-    return deliver_product(consdb, Product("LSSTCam", table, lines, "rows", **options))
-
-
-def make_whole(ledger, consdb) -> None:
-    """A science exposure, a wavefront and a bias with all products that they should have."""
-    ledger.observe(
-        [observation(1), observation(2, img_type="cwfs"), observation(3, img_type="bias")]
-    )
-    for seq_num in (1, 2, 3):
-        deliver(consdb, "exposure_quicklook", seq_num, ())
-        deliver(consdb, "visit1_quicklook", seq_num, ())
-    deliver(consdb, "ccdexposure_quicklook", 1, IMAGING)
-    deliver(consdb, "ccdexposure_quicklook", 2, SCIENCE)
-    deliver(consdb, "ccdexposure_quicklook", 3, IMAGING)
-    deliver(consdb, "ccdvisit1_quicklook", 1, MEASURED)
-
-
-def check(ledger, consdb, at=None):
-    world = World()
-    world.clock._now = at or world.clock.now()
-    backbone = dataclasses.replace(world.backbone(), instruments={"LSSTCam": CAMERA})
-    return check_night(backbone, consdb, SqlFindings(ledger), NIGHT)
-
-
-def broken(ledger, consdb, at=None):
-    return {
-        (str(each.rule.kind), unit) for each in check(ledger, consdb, at) for unit in each.broken
-    }
-
-
-def scalar(ledger, query):
-    with ledger.transaction() as connection:
-        return connection.execute(text(query)).scalar_one()
-
-
-def rows(ledger, query):
-    with ledger.transaction() as connection:
-        return [dict(row) for row in connection.execute(text(query)).mappings()]
-
-
-def name_of(ledger, view, schema="cdb_lsstcam") -> str:
-    return f"{schema}{'_' if ledger.engine.dialect.name == 'sqlite' else '.'}{view}"
+    return SqlConsdb(ledger)
 
 
 # -- versions --------------------------------------------------------------------------------------
@@ -213,7 +134,7 @@ def test_many_at_once_publish_each_exposure_once(ledger):
 def test_one_number_fixes_exposures_and_telemetry_alike(ledger, consdb):
     """Publications of both take their numbers from one row."""
     ledger.observe([observation(1)])
-    published = SqlPublished(ledger, FixedClock())
+    published = SqlPublished(ledger)
     config = config_of(column("wind_mean"))
     row = EfdRow(2026112100001, NIGHT.value, 1, "", {"wind_mean": 4.0})
     assert published.publish(config, NOON, NOON, [row]).publication_id == 2
@@ -237,7 +158,7 @@ def test_a_user_asks_for_r_band_exposures_in_strong_wind(ledger):
         )
         for seq, value in wind.items()
     ]  # fmt: skip
-    SqlPublished(ledger, FixedClock()).publish(config, NOON, NOON, made)
+    SqlPublished(ledger).publish(config, NOON, NOON, made)
     found = rows(
         ledger,
         "select e.exposure_name, t.mt_salindex301_airflow_speed_mean as wind "  # noqa: S608
@@ -250,12 +171,12 @@ def test_a_user_asks_for_r_band_exposures_in_strong_wind(ledger):
 
 
 def test_two_databases_with_the_same_rows_have_the_same_sums(ledger, consdb, tmp_path):
-    from dbb.hooks.ledger import open_engine
+    from dbb.hooks.engine import open_engine
 
     make_whole(ledger, consdb)
     other = SqlLedger(open_engine(f"sqlite:///{tmp_path}/other.db"), FixedClock(), "test")
     other.migrate()
-    there = SqlConsdb(other, FixedClock())
+    there = SqlConsdb(other)
     # in another order, hence by other numbers
     other.observe([observation(3, img_type="bias")])
     make_whole(other, there)
@@ -312,131 +233,6 @@ def test_a_row_that_is_none_refuses_the_whole_delivery(ledger, consdb, line, why
 def test_a_table_that_no_pipeline_delivers_is_refused(ledger, consdb):  # noqa: ARG001
     with pytest.raises(BadDocument, match="no table ccdexposure"):
         deliver_product(consdb, Product("LSSTCam", "ccdexposure", [], "rows"))
-
-
-# -- the nine rules --------------------------------------------------------------------------------
-
-
-def test_a_whole_night_keeps_every_rule(ledger, consdb):
-    make_whole(ledger, consdb)
-    results = check(ledger, consdb)
-    assert [each.rule for each in results] == list(RULES)
-    assert {each.state for each in results} == {RuleState.HOLDS}
-
-
-def lose_a_detector(ledger, consdb):  # noqa: ARG001
-    with ledger.transaction() as connection:
-        put_members(connection, observation(1, detectors=ALL[:-1]).detectors)
-
-
-def name_another_day(ledger, consdb):  # noqa: ARG001
-    with ledger.transaction() as connection:
-        right = observation(1).detectors
-        put_members(connection, dataclasses.replace(right, day_obs=right.day_obs - 1))
-
-
-def put_members(connection, members: Members) -> None:
-    """Publish rows as they are, which no flow of ours would make."""
-    from dbb.hooks.consdb.records import Additions, Signature, publish
-
-    sign = Signature(FixedClock().now(), "somebody", "by hand")
-    publish(connection, Additions(members=[members], replace=True), sign)
-
-
-def number_wrongly(ledger, consdb):  # noqa: ARG001
-    from dbb.hooks.consdb.records import Additions, Signature, publish
-
-    right = observation(4, img_type="test")
-    record = dataclasses.replace(right.record, values={**right.record.values, "exposure_id": 77})
-    members = dataclasses.replace(right.detectors, exposure_id=77)
-    with ledger.transaction() as connection:
-        sign = Signature(FixedClock().now(), "somebody", "by hand")
-        publish(connection, Additions([record], [members]), sign)
-
-
-def forget(table, seq_num):
-    """Have a product's rows of an exposure gone."""
-
-    def act(ledger, consdb):  # noqa: ARG001
-        told = facts(seq_num)
-        with ledger.transaction() as connection:
-            gone = Members("LSSTCam", table, told.exposure_id, told.day_obs, told.seq_num, [])
-            put_members(connection, gone)
-
-    return act
-
-
-BREAKS = {
-    Discrepancy.CCDEXPOSURE_COMPLETENESS: (1, lose_a_detector),
-    Discrepancy.EXPOSURE_ID_ENCODING: (4, number_wrongly),
-    Discrepancy.CCDEXPOSURE_KEY_AGREEMENT: (1, name_another_day),
-    Discrepancy.NO_GUIDER_PRODUCTS: (
-        1, lambda _, consdb: deliver(consdb, "ccdexposure_quicklook", 1, [189]),
-    ),
-    Discrepancy.EXPOSURE_QUICKLOOK_COVERAGE: (1, forget("exposure_quicklook", 1)),
-    Discrepancy.VISIT1_QUICKLOOK_COVERAGE: (2, forget("visit1_quicklook", 2)),
-    Discrepancy.CCDEXPOSURE_QUICKLOOK_COVERAGE: (
-        1,
-        lambda _, consdb: deliver(consdb, "ccdexposure_quicklook", 1, SCIENCE, replace=True),
-    ),
-    Discrepancy.CCDVISIT1_QUICKLOOK_COVERAGE: (
-        1,
-        lambda _, consdb: deliver(consdb, "ccdvisit1_quicklook", 1, MEASURED[1:], replace=True),
-    ),
-    Discrepancy.NO_CALIBRATION_SCIENCE_PRODUCTS: (
-        3, lambda _, consdb: deliver(consdb, "ccdvisit1_quicklook", 3, [5]),
-    ),
-}  # fmt: skip
-"""By rule, the exposure that shall break it, and how."""
-
-
-def test_every_rule_has_its_test():
-    assert set(BREAKS) == {rule.kind for rule in RULES}
-
-
-@pytest.mark.parametrize("kind", BREAKS, ids=str)
-def test_each_rule_is_broken_by_what_it_is_about_and_by_nothing_else(ledger, consdb, kind):
-    make_whole(ledger, consdb)
-    seq_num, spoil = BREAKS[kind]
-    spoil(ledger, consdb)
-    assert broken(ledger, consdb) == {(str(kind), unit_of(seq_num))}
-
-
-def test_wavefronts_need_the_science_detectors_only(ledger, consdb):
-    make_whole(ledger, consdb)
-    deliver(consdb, "ccdexposure_quicklook", 2, SCIENCE[1:], replace=True)
-    kind = str(Discrepancy.CCDEXPOSURE_QUICKLOOK_COVERAGE)
-    assert broken(ledger, consdb) == {(kind, unit_of(2))}
-    # the wavefront sensors do not stand in for one that lacks
-    deliver(consdb, "ccdexposure_quicklook", 2, IMAGING[1:], replace=True)
-    assert broken(ledger, consdb) == {(kind, unit_of(2))}
-
-
-def test_a_rule_of_what_nobody_delivers_is_not_judged_and_says_so(ledger, consdb):
-    ledger.observe([observation(1)])
-    states = {str(each.rule.kind): each.state for each in check(ledger, consdb)}
-    silent = {kind for kind, state in states.items() if state is RuleState.NOT_DELIVERED}
-    assert silent == {str(rule.kind) for rule in RULES if rule.needs}
-    assert {rule.severity for rule in RULES if rule.needs} == {RuleSeverity.WARNING}
-
-
-def test_what_breaks_a_rule_is_one_finding_until_it_is_mended(ledger, consdb):
-    make_whole(ledger, consdb)
-    lose_a_detector(ledger, consdb)
-    findings, now = SqlFindings(ledger), FixedClock().now()
-    for times, state in ((0, FindingState.SUSPECTED), (1, FindingState.CONFIRMED)):
-        check(ledger, consdb, now + times * MINUTES)
-        [finding] = findings.find()
-        assert (finding.state, finding.sighting.subject) == (state, unit_of(1))
-        assert finding.sighting.evidence["severity"] == "error"
-    later = DayObs(20261130)
-    assert nights_to_check(findings, later) == [NIGHT, later]
-    # it is no comparison of stores: the night's turn for one has not come nearer
-    assert scalar(ledger, "select count(*) from audit_scan") == 0
-    ledger.observe([observation(1)])
-    assert broken(ledger, consdb, now + 2 * MINUTES) == set()
-    assert findings.find() == []
-    assert nights_to_check(findings, later) == [later]
 
 
 # -- the exposure log ------------------------------------------------------------------------------

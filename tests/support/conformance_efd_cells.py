@@ -10,7 +10,6 @@ from dbb.errors import EfdLatePoints, EfdNotExtracted, EfdPointsGone, EfdUnavail
 from dbb.hooks.efd.cells import SqlEfdCells
 from dbb.model.digest import Digest
 from dbb.model.efd import HOUR, Cell, CellState, Copied, Count, file_name
-from support.fake_clock import FixedClock
 
 A, B = "lsst.sal.MTMount.encoder", "lsst.sal.MTPtg.mountPosition"
 BEGIN = dt.datetime(2026, 11, 22, 0, tzinfo=dt.UTC)
@@ -19,7 +18,7 @@ NEVER = EfdNotExtracted.for_hour("")
 
 @pytest.fixture
 def cells(ledger):
-    return SqlEfdCells(ledger, FixedClock())
+    return SqlEfdCells(ledger)
 
 
 def one(cells, topic=A, hour=0):

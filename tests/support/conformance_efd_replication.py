@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dbb.errors import BadDocument, DigestMismatch
+from dbb.errors import BadDocument, DigestMismatch, EfdValuesDiffer
 from dbb.flows.efd_replicating import compare_values
-from dbb.hooks.efd.publication_files import load_publication, write_publication
 from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.ledger import SqlLedger, open_engine
-from dbb.model.efd_values import Publication
-from support.conformance_published import BANDS, NIGHT, facts, lay_exposures, run, telemetry
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.publications.files import SqlEndpoint, SqlPublicationFiles
+from dbb.hooks.publications.hashes import SqlHashes
+from dbb.model.efd_values import Loaded
+from support.conformance_published import NIGHT, facts, lay_exposures, run, telemetry
 from support.fake_clock import FixedClock
 
 
@@ -27,22 +29,31 @@ def other():
     made.engine.dispose()
 
 
+def file_of(archive, number):
+    """Write the file that begins with a publication."""
+    files = SqlPublicationFiles(archive)
+    (file,) = [each for each in files.unwritten() if each.first == number]
+    return files.write(file)
+
+
 def carry(archive, endpoint, *numbers):
-    return [
-        load_publication(endpoint, write_publication(archive, number), "file", BANDS)
-        for number in numbers
-    ]
+    return [SqlEndpoint(endpoint).load(file_of(archive, number), "file") for number in numbers]
+
+
+def compare(archive, endpoint, clock=None):
+    clock = clock or FixedClock()
+    return compare_values(SqlHashes(archive), "frdf", SqlHashes(endpoint), clock)
 
 
 def test_an_endpoint_has_the_archives_rows_under_the_archives_numbers(published, ledger, other):
     run(published)
     run(published, telemetry(late=45.0))
-    assert carry(ledger, other, 1, 2) == [Publication(1, 8, 4), Publication(2, 1, 1)]
-    there = SqlPublished(other, FixedClock())
+    assert carry(ledger, other, 1, 2) == [Loaded(1, 8), Loaded(1, 1)]
+    there = SqlPublished(other)
     for number in (1, 2):
         assert there.hashes("LATISS", NIGHT, number) == published.hashes("LATISS", NIGHT, number)
         assert there.values("LATISS", NIGHT, number) == published.values("LATISS", NIGHT, number)
-    found = compare_values(published, "frdf", there, ["LATISS"], FixedClock())
+    found = compare(ledger, other)
     assert (found.publication_id, found.behind, found.compared, found.differ) == (2, 0, 1, ())
     with other.transaction() as connection:
         view = "select wind_n from efd_latiss_exposure_efd where seq_num = 2"
@@ -52,13 +63,13 @@ def test_an_endpoint_has_the_archives_rows_under_the_archives_numbers(published,
 def test_and_the_other_way_round(ledger, other):
     """Carry what a SQLite database published into this one."""
     lay_exposures(other, facts(1, 0), facts(2, 40), facts(3, 120))
-    elsewhere = SqlPublished(other, FixedClock(), BANDS)
+    elsewhere = SqlPublished(other)
     run(elsewhere)
-    assert carry(other, ledger, 1) == [Publication(1, 6, 3)]
-    there = SqlPublished(ledger, FixedClock())
+    assert carry(other, ledger, 1) == [Loaded(1, 6)]
+    there = SqlPublished(ledger)
     assert there.hashes("LATISS", NIGHT, 1) == elsewhere.hashes("LATISS", NIGHT, 1)
     assert there.values("LATISS", NIGHT, 1) == elsewhere.values("LATISS", NIGHT, 1)
-    found = compare_values(elsewhere, "frdf", there, ["LATISS"], FixedClock())
+    found = compare(other, ledger)
     assert (found.behind, found.compared, found.differ) == (0, 1, ())
 
 
@@ -68,13 +79,13 @@ def test_what_is_there_is_not_loaded_again_and_nothing_is_left_out(published, le
     with pytest.raises(BadDocument, match="publication 1 has to come first"):
         carry(ledger, other, 2)
     carry(ledger, other, 1)
-    assert carry(ledger, other, 1) == [Publication(0, 0, 0)]
-    assert SqlPublished(other, FixedClock()).last() == 1
+    assert carry(ledger, other, 1) == [Loaded()]
+    assert SqlPublished(other).last() == 1
 
 
 def test_a_value_that_changed_on_the_way_is_refused(published, ledger, other):
     run(published)
-    table = pq.read_table(io.BytesIO(write_publication(ledger, 1)))
+    table = pq.read_table(io.BytesIO(file_of(ledger, 1)))
     cells = table.column("cells").to_pylist()
     cells[0][0] += 1e-9
     where = table.schema.get_field_index("cells")
@@ -84,14 +95,28 @@ def test_a_value_that_changed_on_the_way_is_refused(published, ledger, other):
     file = io.BytesIO()
     pq.write_table(table, file)
     with pytest.raises(DigestMismatch):
-        load_publication(other, file.getvalue(), "file", BANDS)
+        SqlEndpoint(other).load(file.getvalue(), "file")
     whole = io.BytesIO()
-    pq.write_table(pq.read_table(io.BytesIO(write_publication(ledger, 1))).slice(1), whole)
+    pq.write_table(pq.read_table(io.BytesIO(file_of(ledger, 1))).slice(1), whole)
     with pytest.raises(DigestMismatch):  # a row is missing
-        load_publication(other, whole.getvalue(), "file", BANDS)
+        SqlEndpoint(other).load(whole.getvalue(), "file")
     with pytest.raises(BadDocument):
-        load_publication(other, b"no Parquet", "file", BANDS)
-    assert SqlPublished(other, FixedClock()).last() == 0
+        SqlEndpoint(other).load(b"no Parquet", "file")
+    assert SqlPublished(other).last() == 0
+
+
+def test_a_value_that_was_changed_in_the_archives_database_does_not_travel(published, ledger):
+    run(published)
+    is_sqlite = ledger.engine.dialect.name == "sqlite"
+    trigger = "efd_version_no_update" if is_sqlite else "efd_version_append_only on efd_version"
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql(f"drop trigger {trigger}")
+        cells = "'[9.0, 1.0, 1.0]'" if is_sqlite else "array[9.0, 1.0, 1.0]"
+        connection.exec_driver_sql(
+            f"update efd_version set cells = {cells} where seq_num = 3 and property = ''"  # noqa: S608
+        )
+    with pytest.raises(EfdValuesDiffer, match=f"1 rows.*LATISS telemetry {NIGHT * 100000 + 3}"):
+        file_of(ledger, 1)
 
 
 def test_a_row_that_differs_is_named(published, ledger, other):
@@ -102,18 +127,17 @@ def test_a_row_that_differs_is_named(published, ledger, other):
         connection.exec_driver_sql(
             "update efd_version set row_sha256 = 'x', row_check = 1 where seq_num = 3 and property = ''"
         )
-    there = SqlPublished(other, FixedClock())
-    found = compare_values(published, "frdf", there, ["LATISS"], FixedClock())
-    assert found.differ == (f"LATISS {NIGHT} {NIGHT * 100000 + 3}",)
+    found = compare(ledger, other)
+    assert found.differ == (f"LATISS {NIGHT} telemetry {NIGHT * 100000 + 3}",)
 
 
 def test_an_endpoint_that_is_behind_is_compared_as_of_what_it_has(published, ledger, other):
     run(published)
     carry(ledger, other, 1)
     run(published, telemetry(late=45.0))
-    there, clock = SqlPublished(other, FixedClock()), FixedClock()
-    found = compare_values(published, "frdf", there, ["LATISS"], clock)
+    clock = FixedClock()
+    found = compare(ledger, other, clock)
     assert (found.publication_id, found.behind, found.late_since, found.differ) == (1, 1, None, ())
     at = clock.now()
     clock.advance(24 * 3600 + 1)
-    assert compare_values(published, "frdf", there, ["LATISS"], clock).late_since == at
+    assert compare(ledger, other, clock).late_since == at

@@ -14,17 +14,17 @@ from dbb.errors import EfdValuesRefused
 from dbb.flows.efd_transforming import TransformPorts, transform_interval
 from dbb.hooks.efd.engine import Engine
 from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.ledger import SqlLedger, _facts_row
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_rows import facts_row
 from dbb.hooks.sql import statement
+from dbb.model.consdb import Observation, ccdexposures, exposure_record
 from dbb.model.efd_values import WIDE, EfdRow, Publication, Severity, Violation
 from dbb.model.exposure import ExposureFacts
-from support.fake_clock import FixedClock
 from support.telemetry import NOON, MemorySamples, column, config_of, table_of
 
 NIGHT = 20261121
 WIND, FORCES = "lsst.sal.ESS.airFlow", "lsst.sal.MTM1M3.appliedForces"
 HOUR = dt.timedelta(hours=1)
-BANDS = {"LATISS": {"SDSSr_65mm~empty": "r", "SDSSg_65mm~empty": "g"}}
 
 
 def facts(seq_num: int, begin_s: float, physical_filter: str = "SDSSr_65mm~empty") -> ExposureFacts:
@@ -67,7 +67,7 @@ def facts(seq_num: int, begin_s: float, physical_filter: str = "SDSSr_65mm~empty
 def lay_exposures(ledger: SqlLedger, *many: ExposureFacts) -> None:
     with ledger.transaction() as connection:
         for each in many:
-            connection.execute(statement("ledger/note_exposure"), _facts_row(each))
+            connection.execute(statement("ledger/note_exposure"), facts_row(each))
 
 
 CONFIG = config_of(
@@ -113,7 +113,7 @@ def published(ledger: SqlLedger) -> SqlPublished:
         facts(4, 160, "SDSSg_65mm~empty"),
         facts(5, 3585),  # ends in the next hour
     )
-    return SqlPublished(ledger, FixedClock(), BANDS)
+    return SqlPublished(ledger)
 
 
 def ports(published, samples=None, violations=(), config=CONFIG) -> TransformPorts:
@@ -228,8 +228,12 @@ def test_a_person_accepts_what_an_expectation_forbids(published, ledger):
     assert ledger_scalar(ledger, "select reason from efd_publication") == "a storm"
 
 
-def test_a_user_asks_for_r_band_exposures_in_strong_wind(published, ledger):
+def test_the_view_of_exposures_is_of_what_is_published_of_them(published, ledger):
+    """What the ledger alone knows is at no other endpoint, and has no versions."""
     run(published)
+    observed = exposure_record(facts(3, 120), "r", {})
+    detectors = ccdexposures(facts(3, 120), [0])
+    ledger.observe([Observation("LATISS/3", "0" * 64, observed, detectors)])
     exposure, values = name_of(ledger, "exposure"), name_of(ledger, "exposure_efd")
     with ledger.transaction() as connection:
         found = connection.execute(

@@ -17,7 +17,7 @@ from hashlib import sha256
 import pytest
 
 from dbb.errors import MissingCopy, NoReadUrl, Transient, UnsafeName
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 UNSAFE = [
     "",
@@ -67,7 +67,7 @@ class Boom(Exception):
 
 
 class StoreConformance:
-    """The promises of ``dbb.ports.Store``; the fixture ``store`` gives an empty one."""
+    """The promises of ``dbb.ports.store.Store``; the fixture ``store`` gives an empty one."""
 
     gives_urls = False
     """Whether others can read its files by an address."""
@@ -174,7 +174,7 @@ class StoreConformance:
         assert read(store, "a") == b"old"
 
     def test_of_two_writers_one_wins_whole(self, store: Store) -> None:
-        both_wrote = threading.Barrier(2, timeout=20)
+        both_wrote = threading.Barrier(2, timeout=60)
 
         def write_slowly(letter: bytes) -> None:
             with store.create("same/name") as writer:

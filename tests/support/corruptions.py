@@ -21,7 +21,8 @@ from dbb.digests import digest_bytes
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import stored_name
 from dbb.flows.verifying import verify_units
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.posix_store import PosixStore
 from dbb.model.delivery import State
 from dbb.model.digest import Digest
@@ -29,8 +30,8 @@ from dbb.model.exposure import Unit
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import Did, SafeName
 from dbb.settings import Settings
-from dbb.wiring import SystemClock
-from support.conformance_ledger import facts, row
+from dbb.wiring.base import SystemClock
+from support.ledger_units import facts, row
 from support.tiny_camera import unit_name
 
 ROAD = (State.EXPECTED, State.ARRIVED, State.VERIFIED, State.REGISTERED, State.PUBLISHED)
@@ -222,12 +223,12 @@ class _Bench:
                 os.pwrite(descriptor, self.goods[unit], 0)
                 os.ftruncate(descriptor, len(self.goods[unit]))
 
-    def _open(self, unit: str) -> _Quietly:
+    def _open(self, unit: str) -> Quietly:
         name = stored_name(Did("raw", Unit.parse(unit).bundle_name))
-        return _Quietly(self.root / name)
+        return Quietly(self.root / name)
 
 
-class _Quietly:
+class Quietly:
     """Open a file for writing; its times are afterwards what they were."""
 
     def __init__(self, path: Path) -> None:

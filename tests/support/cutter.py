@@ -40,12 +40,12 @@ class Cutter:
 
     def _answered(self, request, near, far):
         far.sendall(request)
-        sent = 0
-        while sent <= self._size:
-            answer = far.recv(4096)
+        sent, last = 0, b""
+        while sent <= self._size and (answer := far.recv(4096)):
             near.sendall(answer)
             sent += len(answer)
-            if answer.endswith(b"0\r\n\r\n"):
+            last = (last + answer)[-5:]  # the end of an answer may come in two pieces
+            if last == b"0\r\n\r\n":
                 return True
         return False
 

@@ -25,12 +25,15 @@ from support.world import World
 
 MOUNT = "lsst.sal.MTMount.encoder"
 EVENT = "lsst.sal.MTAOS.logevent_degreeOfFreedom"
+TEMPERATURE = "lsst.sal.ESS.temperature"
 TOPICS = (
     Topic(MOUNT, ("LSSTCam",), Cadence.CONTINUOUS, 20000, {"azimuth*": "deg", "speed": "deg/s"}),
     Topic(EVENT, ("LSSTCam",), Cadence.EVENT),
 )
 BEGIN = dt.datetime(2026, 11, 22, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+BEGIN_NS = to_ns(BEGIN)
+HOUR_NS = 3600 * 10**9
 
 
 def make_efd(world, source, topics=TOPICS, schedule=None):
@@ -44,7 +47,7 @@ def make_efd(world, source, topics=TOPICS, schedule=None):
         topics={topic.name: topic for topic in topics},
         source=port(source),
         copier=ParquetCopier(source, store),
-        cells=port(SqlEfdCells(world.ledger, world.clock)),
+        cells=port(SqlEfdCells(world.ledger)),
         store=store,
         clock=world.clock,
     )

@@ -29,7 +29,8 @@ from dbb.model.kind import Kind
 from dbb.model.names import SafeName
 from dbb.model.parcel import Parcel, ParcelFile
 from dbb.model.policy import Policy, PolicyBook, Selection
-from dbb.ports import CatalogEntry, LandedParcel, RuleWish
+from dbb.ports.catalog import CatalogEntry, RuleWish
+from dbb.ports.repository import LandedParcel
 from support.faults import Killed, Schedule, faulty
 from support.world import RSES, World
 
@@ -156,7 +157,7 @@ class History:
         self.copies: dict[tuple[str, str], _Copy] = {}
         self.intended: set[tuple[str, str]] = set()
         self.pins: list[tuple[str, str, str, dt.datetime]] = []
-        self.rows = WatchedExpiry(self.world.ledger, self.world.clock)
+        self.rows = WatchedExpiry(self.world.ledger)
         self.rows.before, self.rows.after = self._disturb, self._judge
         for place in PLACES:
             self._watch(place)

@@ -51,12 +51,12 @@ class Exports:
     @property
     def ports(self) -> ExportPorts:
         """Open the ports, as a new process does."""
-        objects = SqlLfaObjects(self.world.ledger, self.world.clock)
+        objects = SqlLfaObjects(self.world.ledger)
         return ExportPorts(
             selection=lambda endpoint: ButlerExport(str(self.world.folder / "butler" / endpoint)),
             open_folder=PosixStore,
             open_work=ExportWork,
-            rows=SqlExports(self.world.ledger, self.world.clock),
+            rows=SqlExports(self.world.ledger),
             signer=SshSigner(self.key),
             units_of_objects=lambda keys: {each.key: each.unit for each in objects.by_key(keys)},
         )

@@ -12,7 +12,8 @@ from dbb.errors import ConflictingDuplicate, DbbError, SettingMissing
 from dbb.flows.cargo import stored_name
 from dbb.model.names import Did
 from dbb.model.policy import PolicyBook
-from dbb.ports import READ_BYTES, CatalogEntry, Lock, RuleState, RuleStatus, RuleWish, Store
+from dbb.ports.catalog import CatalogEntry, Lock, RuleState, RuleStatus, RuleWish
+from dbb.ports.store import READ_BYTES, Store
 
 _NEW = RuleStatus(RuleState.WAITING, "REPLICATING")
 

@@ -23,7 +23,7 @@ from dbb.errors import (
 from dbb.model import strict_json
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.instrument import Detector
-from dbb.ports import BundleIndex, Image
+from dbb.ports.images import BundleIndex, Image
 
 INDEX_NAME = "_butler_zip_index.json"
 _END = b"\nEND\n"

@@ -16,7 +16,8 @@ from dbb.model.calibration import (
 )
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
-from dbb.ports import LandedBundle, LandedParcel, Store
+from dbb.ports.repository import LandedBundle, LandedParcel
+from dbb.ports.store import Store
 
 
 class MemoryRepository:

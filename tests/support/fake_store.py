@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from dbb.errors import MissingCopy, NoReadUrl, StoreUnavailable
 from dbb.hooks.store_names import folder_name, found_name, is_hidden, target_name
-from dbb.ports import Clock, StoredFile, Writer
+from dbb.ports.clock import Clock
+from dbb.ports.store import StoredFile, Writer
 from support.fake_clock import FixedClock
 
 

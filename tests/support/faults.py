@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
-from dbb.ports import Store, StoredFile, Writer
+from dbb.ports.store import Store, StoredFile, Writer
 
 P = TypeVar("P")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import fastavro
 from confluent_kafka import Producer
 
 from support.annex import BUCKET
+from support.certificates import tls_before
 
 FIELDS = [
     {"name": "url", "type": "string"},
@@ -45,3 +47,17 @@ class MockKafka:
         for value in values:
             self._producer.produce(topic, value)
         self._producer.flush(10)
+
+    @contextlib.contextmanager
+    def over_tls(self, certificate, at=0):
+        """Give the port at which the broker speaks TLS, and of which it tells its clients.
+
+        It knows its plain port only, a number of four bytes in its answers: these are changed on the way.
+        """
+        (broker,) = self._producer.list_topics(timeout=10).brokers.values()
+
+        def tell(answer, port):
+            return answer.replace(broker.port.to_bytes(4), port.to_bytes(4))
+
+        with tls_before(broker.port, certificate, tell, at) as port:
+            yield port

@@ -6,7 +6,7 @@ import pytest
 
 from dbb.hooks.rucio_client import make_client
 from dbb.settings import Settings
-from dbb.wiring import open_backbone
+from dbb.wiring.backbone import open_backbone
 from sandbox.prepare import prepare
 
 __all__ = ["backbone", "environment", "rucio"]

@@ -135,7 +135,7 @@ class Campaign:
         self.world.stores["usdf"] = store  # type: ignore[assignment]
         self.world.catalog.stores[RSES["usdf"]] = store
         self.world.repositories["usdf"] = ButlerRepository(self.root)  # type: ignore[assignment]
-        self.rows = SqlExpiry(self.world.ledger, self.world.clock)
+        self.rows = SqlExpiry(self.world.ledger)
         self.pixel = FIRST_PIXEL
         self.units = 0
         self.gone = 0

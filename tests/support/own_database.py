@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import URL, create_engine, make_url, text
 
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from support.fake_clock import FixedClock
 
 

@@ -138,9 +138,19 @@ class Site:
         assert answer["success"], answer
         return dict(answer["contrib"])
 
+    def submit(
+        self, trans: int, url: str, *, sync: bool = False, chunk: int = CHUNKS[0], **more: Any
+    ) -> dict[str, Any]:
+        """Have rows of `Object` read from an address; give the answer as it is."""
+        return self.ask(
+            "POST", "/ingest/file" if sync else "/ingest/file-async", self.place(trans, chunk),
+            transaction_id=trans, table="Object", chunk=chunk, overlap=0, url=url,
+            fields_terminated_by=",", charset_name="utf8mb4", **more,
+        )  # fmt: skip
+
     def settled(self, contribution: int) -> dict[str, Any]:
         """Wait until a contribution is in progress no more."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             answer = self.ok(
                 "GET", f"/ingest/trans/contrib/{contribution}", include_warnings=1,

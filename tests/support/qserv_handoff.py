@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import time
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,10 @@ def make_handoff(database, server, records, staging: Path, czar=None, served="",
     return Handoff(row, plan, server, records, workshop, czar, **more)
 
 
+def with_tables(handoff, *tables):
+    return dataclasses.replace(handoff, plan=dataclasses.replace(handoff.plan, tables=tables))
+
+
 def prepare(handoff: Handoff, inputs, paths) -> None:
     """Do all that comes before loading."""
     preflight(handoff)
@@ -102,3 +107,7 @@ def finish(handoff: Handoff):
     publish_catalog(handoff)
     index_catalog(handoff)
     return verify_published(handoff)
+
+
+def wait():
+    time.sleep(0.05)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dbb.errors import QservUnavailable
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.qserv.client import QservClient
 from dbb.hooks.qserv.czar import QservCzar
 from dbb.hooks.qserv.records import SqlQserv
-from dbb.wiring import SystemClock
+from dbb.wiring.base import SystemClock
 from support.qserv_handoff import hand_over, make_handoff, write_inputs
 
 
@@ -62,9 +63,7 @@ class Mortal:
 def main(order):
     Mortal.order, Mortal.left = order, order["nth"]
     folder = Path(order["folder"])
-    records = SqlQserv(
-        SqlLedger(open_engine(order["ledger"]), SystemClock(), "test"), SystemClock()
-    )
+    records = SqlQserv(SqlLedger(open_engine(order["ledger"]), SystemClock(), "test"))
     server = QservClient(order["url"], order["key"])
     czar = QservCzar(**order["czar"])
     handoff = make_handoff(

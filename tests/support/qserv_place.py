@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from sandbox.allotted import Allotted
 from sandbox.layout import Layout
@@ -13,12 +14,12 @@ from sandbox.qserv_services import MariaDb, QservContract
 
 
 @contextmanager
-def running_contract(root, state):
+def running_contract(root, state, **more):
     """Run a stand-in of the tests' own."""
     layout = Layout(root, state)
     layout.make()
     allotted = Allotted.load(layout.allotted_file)
-    mariadb, server = MariaDb(layout, allotted), QservContract(layout, allotted)
+    mariadb, server = MariaDb(layout, allotted), QservContract(layout, allotted, **more)
     if server.missing():
         pytest.skip(server.missing())
     with warnings.catch_warnings():
@@ -51,3 +52,18 @@ class RealQserv:
     @property
     def mariadb(self):
         pytest.skip("nobody looks behind a real Qserv's workers")
+
+
+def plant(contract, kind, times=1, match=None, **more):
+    if isinstance(contract, RealQserv):
+        pytest.skip("a real Qserv has no switch for this")
+    requests.post(
+        f"{contract.url()}/_faults",
+        json={"kind": kind, "times": times, "match": match or {}, **more},
+        timeout=5,
+    ).raise_for_status()
+
+
+def mend(contract):
+    if not isinstance(contract, RealQserv):
+        requests.delete(f"{contract.url()}/_faults", timeout=5)

@@ -21,7 +21,8 @@ from dbb.model.exposure import ExposureFacts, ObsId, Unit
 from dbb.model.instrument import Detector, FocalPlane, Instrument
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import SafeName
-from dbb.ports import BundleIndex, Indexer, LandedBundle
+from dbb.ports.images import BundleIndex, Indexer
+from dbb.ports.repository import LandedBundle
 
 DAY = DayObs.parse(20261121)
 RUN = "LSSTCam/raw/all"

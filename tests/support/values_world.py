@@ -15,7 +15,7 @@ from dbb.flows.registration import register_units
 from dbb.hooks.efd.gate import Limits
 from dbb.hooks.efd.opening import open_intervals
 from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.efd.values_files import SqlValuesFiles
+from dbb.hooks.publications.files import SqlPublicationFiles
 from dbb.model.day_obs import TAI_MINUS_UTC
 from dbb.model.efd import to_ns
 from dbb.model.efd_values import Severity
@@ -132,7 +132,7 @@ class ValuesWorld:
 
     def send(self, schedule=None):
         """Write publications into files, put these into parcels, and let the backbone bring them to frdf."""
-        files = SqlValuesFiles(self.world.ledger)
+        files = SqlPublicationFiles(self.world.ledger)
         files = files if schedule is None else faulty(files, schedule)
         write_publications(files, self.world.backbone(schedule).archive)
         seal_files(self.world.backbone(schedule), files)
@@ -144,7 +144,7 @@ class ValuesWorld:
         backbone = self.world.backbone()
         with self.world.ledger.transaction() as connection:
             found = connection.exec_driver_sql(
-                "select distinct unit from efd_values_file where state = 'sealed'"
+                "select distinct unit from publication_file where state = 'sealed'"
             )
             units = [row.unit for row in found]
         register_units(backbone, units)
@@ -164,7 +164,7 @@ class ValuesWorld:
 
     @property
     def published(self):
-        return SqlPublished(self.world.ledger, self.world.clock)
+        return SqlPublished(self.world.ledger)
 
     def values(self):
         """Give the wide values by sequence number."""

@@ -14,8 +14,9 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.flows.releasing import read_again, release_units
 from dbb.hooks.calibrations import SqlCalibrations
+from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.sidecars import read_sidecars
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
@@ -99,8 +100,8 @@ class World:
         self.sky = MemorySky()
         self.ledger = SqlLedger(open_engine(self.ledger_url), self.clock, "test")
         self.ledger.migrate()
-        self.inbox = SqlInbox(self.ledger, self.clock)
-        self.calibrations = SqlCalibrations(self.ledger, self.clock, "test")
+        self.inbox = SqlInbox(self.ledger)
+        self.calibrations = SqlCalibrations(self.ledger)
 
     @property
     def summit(self) -> MemoryStore:

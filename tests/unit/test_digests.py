@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbb.digests import PIECE_BYTES, DigestWriter, digest_bytes, digest_stream
-from dbb.ports import READ_BYTES
+from dbb.ports.store import READ_BYTES
 
 
 def test_the_digests_are_those_of_the_standard_tools() -> None:

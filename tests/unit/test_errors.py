@@ -35,3 +35,9 @@ def test_an_error_says_what_where_and_what_next_also_after_pickling(cls):
     assert type(error) is cls
     for part in (cls.code, "It broke.", "place", cls.next_action):
         assert part in str(error)
+
+
+def test_what_comes_next_may_be_known_better_than_the_class_knows_it():
+    error = errors.LedgerUnavailable("It broke.", next_action="Mend it.")
+    assert pickle.loads(pickle.dumps(error)).next_action == "Mend it."  # noqa: S301
+    assert errors.LedgerUnavailable("It broke.").next_action == errors.LedgerUnavailable.next_action

@@ -1,4 +1,4 @@
-"""The scheduler imports the slow clients once; every other process leaves them alone."""
+"""The scheduler and workers import the slow clients once; every other process leaves them alone."""
 
 import subprocess
 import sys
@@ -17,6 +17,8 @@ print(sorted({{name.split('.')[0] for name in sys.modules}} & {{'lsst', 'great_e
     ("argv", "loaded"),
     [
         (["airflow", "scheduler"], ["great_expectations", "lsst", "rucio"]),
+        (["airflow", "celery", "worker"], ["great_expectations", "lsst", "rucio"]),
+        (["airflow", "celery", "flower"], []),
         (["airflow", "api-server"], []),
         (["airflow"], []),
     ],

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from dbb.errors import PolicyUnreadable, UnknownEndpoint
+from dbb.errors import BadDayObs, PolicyUnreadable, UnknownEndpoint
 from dbb.model.kind import Kind
 from dbb.settings import INCLUDE, Settings
 
@@ -38,6 +38,14 @@ def test_what_is_shipped_can_be_read(include):
     assert settings.raw.receivers == ("frdf", "ukdf")
     assert settings.receivers == ("chile", "frdf", "ukdf")
     assert settings.cache.name == "oods"
+
+
+def test_the_first_night_is_the_installations_own(include):
+    assert Settings.load(include, {}).first_night.isoformat() == "2026-11-20T00:00:00+00:00"
+    later = Settings.load(include, {"DBB_FIRST_NIGHT": "20310228"})
+    assert later.first_night.isoformat() == "2031-02-28T00:00:00+00:00"
+    with pytest.raises(BadDayObs):
+        Settings.load(include, {"DBB_FIRST_NIGHT": "20310230"}).first_night  # noqa: B018
 
 
 def test_a_twelfth_endpoint_is_one_more_file(include):

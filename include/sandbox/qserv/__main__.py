@@ -32,8 +32,9 @@ class Supervisor:
     Parameters
     ----------
     config
-        ``mysql``, ``keys``, ``controller_port``, ``worker_ports``, ``folder``, ``czar_user``; ``bug``, if
-        it is to break the contract on purpose.
+        ``mysql``, ``keys``, ``controller_port``, ``worker_ports``, ``folder``, ``czar_user``; ``tls``, the
+        files of a certificate and its key, if it is to speak https; ``bug``, if it is to break the
+        contract on purpose.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -93,7 +94,7 @@ class Supervisor:
         faults = Faults(state)
         api = Api("controller", tuple(self.config["keys"]), faults)
         Controller(state, self.places, faults, self.config["czar_user"]).register(api)
-        _serve(api, self.config["controller_port"])
+        self._serve(api, self.config["controller_port"])
 
     def _worker(self, place: Place) -> None:
         state = State(self.config["mysql"])
@@ -102,19 +103,21 @@ class Supervisor:
         worker = Worker(state, place, faults, Path(self.config["folder"]))
         worker.register(api)
         worker.resume()
-        _serve(api, place.port)
+        self._serve(api, place.port)
 
-
-def _serve(api: Api, port: int) -> None:
-    uvicorn.run(
-        api.asgi(),
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        lifespan="off",
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
+    def _serve(self, api: Api, port: int) -> None:
+        certificate, key = self.config.get("tls") or (None, None)
+        uvicorn.run(
+            api.asgi(),
+            host="127.0.0.1",
+            port=port,
+            log_level="warning",
+            lifespan="off",
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
 
 
 if __name__ == "__main__":

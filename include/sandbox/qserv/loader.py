@@ -136,10 +136,15 @@ class Loader:
         config = json.loads(self.catalogs.database(info["database"])["config"])
         headers = dict(line.split(": ", 1) for line in info["http_headers"])
         verify: Any = bool(int(config.get("SSL_VERIFYPEER", 1)))
-        if verify and config.get("CAINFO"):
-            verify = config["CAINFO"]
         limits = (config.get("CONNECTTIMEOUT") or 60, config.get("TIMEOUT") or 600)
-        with requests.Session() as session:
+        with (
+            requests.Session() as session,
+            tempfile.NamedTemporaryFile("w", suffix=".ca", dir=self.folder) as authorities,
+        ):
+            authorities.write(config.get("CAINFO_VAL", ""))
+            authorities.flush()
+            if verify and (config.get("CAINFO_VAL") or config.get("CAINFO")):
+                verify = authorities.name if config.get("CAINFO_VAL") else config["CAINFO"]
             session.trust_env = False
             with session.request(
                 info["http_method"], info["url"], data=info["http_data"] or None,

@@ -96,11 +96,12 @@ class AirflowApi(AirflowProcess):
 
 
 class Scheduler(AirflowProcess):
-    """Decide what runs, and run it (LocalExecutor)."""
+    """Decide what runs, and run it or hand it to workers."""
 
     name = "airflow-scheduler"
     # A task started before the API server answers would wait for it, and may give up.
-    needs = ("airflow-api",)
+    # With a CeleryExecutor it hands tasks to Redis; a sandbox without one has no such service.
+    needs = ("airflow-api", "redis")
     arguments = ("scheduler",)
     health_key = "scheduler"
 

@@ -13,11 +13,15 @@ from typing import ClassVar
 
 from sandbox.client_env import AIRFLOW_USER, client_env
 from sandbox.errors import SandboxError
+from sandbox.executors import EXECUTORS
 from sandbox.private_file import write_private
 from sandbox.render_config import render
+from sandbox.s3_sites import PROFILE, buckets
 from sandbox.service import Service
 from sandbox.services.postgres import url
+from sandbox.services.redis import Redis
 
+_BACKEND = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
 _SIMPLE_AUTH = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 
 # Airflow's processes start in parallel, and each asks for the same home.
@@ -39,10 +43,17 @@ class AirflowHome(Service):
         return f"http://127.0.0.1:{self.allotted.port('airflow_api')}"
 
     def environment(self) -> dict[str, str]:
-        """Pass on every variable of the env file, and drop the caller's own Airflow settings."""
+        """Pass on the variables of the env file, and drop the caller's own Airflow settings.
+
+        Keys of S3 are left out: Airflow has them as connections, from a secrets backend.
+        """
         inherited = super().environment()
         kept = {k: v for k, v in inherited.items() if not k.startswith(("AIRFLOW", "DBB_"))}
-        clients = client_env(self.layout, self.allotted)
+        clients = {
+            name: value
+            for name, value in client_env(self.layout, self.allotted).items()
+            if not name.startswith(PROFILE)
+        }
         tools = self.layout.venv / "bin"
         path = f"{tools}{os.pathsep}{kept.get('PATH', os.defpath)}"
         root = self.layout.root
@@ -57,8 +68,10 @@ class AirflowHome(Service):
             "DBB_AIRFLOW_AUTH_MANAGER": _SIMPLE_AUTH,
             "DBB_AIRFLOW_CFG_DIR": str(self.home),
             "DBB_AIRFLOW_DAGS_FOLDER": str(root / "dags"),
+            "DBB_AIRFLOW_EXECUTOR": EXECUTORS[self.layout.executor()],
             "DBB_AIRFLOW_HOST": "127.0.0.1",
             "DBB_AIRFLOW_JSON_LOGS": "False",
+            "DBB_AIRFLOW_LOG_LEVEL": os.environ.get("DBB_AIRFLOW_LOG_LEVEL", "INFO"),
             "DBB_AIRFLOW_LOG_PORT": str(self.allotted.port("airflow_logs")),
             "DBB_AIRFLOW_PARALLELISM": "4",
             "DBB_AIRFLOW_PAUSED_AT_CREATION": "False",
@@ -66,27 +79,53 @@ class AirflowHome(Service):
             "DBB_AIRFLOW_PORT": str(self.allotted.port("airflow_api")),
             "DBB_AIRFLOW_REFRESH_S": "5",
             "DBB_AIRFLOW_RETRY_DELAY_S": "5",
+            **self._secrets_backend(),
             "DBB_AIRFLOW_SECRETS_DIR": str(self.home / "secrets"),
             "DBB_AIRFLOW_SIMPLE_USERS": f"{AIRFLOW_USER}:admin",
             "DBB_AIRFLOW_TRIGGER_LOG_PORT": str(self.allotted.port("airflow_trigger_logs")),
             "DBB_AIRFLOW_URL": self.api(),
             "DBB_AIRFLOW_API_WORKERS": "1",
+            "DBB_AIRFLOW_VISIBILITY_S": "60",
+            "DBB_AIRFLOW_WORKER_CONCURRENCY": "2",
+        }
+
+    @property
+    def _connections_file(self) -> Path:
+        return self.home / "secrets" / "connections.json"
+
+    def _secrets_backend(self) -> dict[str, str]:
+        """Give where Airflow finds the keys of buckets, if there are any."""
+        if not buckets(self.layout, self.allotted):
+            return {}
+        kwargs = {"connections_file_path": str(self._connections_file)}
+        return {
+            "DBB_AIRFLOW_SECRETS_BACKEND": _BACKEND,
+            "DBB_AIRFLOW_SECRETS_BACKEND_KWARGS": json.dumps(kwargs),
         }
 
     def secrets(self) -> dict[str, str]:
         """Give the values that the configuration reads from files, never contains."""
         seed = self.allotted.secret("airflow_fernet").encode()
-        database = self.allotted.secret("airflow")
+        # psycopg2 is the driver that Airflow's own providers are tested with.
+        database = url(
+            "airflow",
+            self.allotted.secret("airflow"),
+            self.allotted.port("postgres"),
+            "airflow",
+            "psycopg2",
+        )
         return {
-            # psycopg2 is the driver that Airflow's own providers are tested with.
-            "sql_alchemy_conn": url(
-                "airflow", database, self.allotted.port("postgres"), "airflow", "psycopg2"
-            ),
+            "sql_alchemy_conn": database,
+            "celery_broker_url": Redis(self.layout, self.allotted).url(),
+            "celery_result_backend": f"db+{database}",
             "fernet_key": base64.urlsafe_b64encode(hashlib.sha256(seed).digest()).decode(),
             "jwt_secret": self.allotted.secret("airflow_jwt") * 2,
             "secret_key": self.allotted.secret("airflow_secret_key"),
             # Read by SimpleAuthManager as it is: user -> password.
             "passwords.json": json.dumps({AIRFLOW_USER: self.allotted.secret("airflow_admin")}),
+            self._connections_file.name: json.dumps(
+                {each.profile: each.connection() for each in buckets(self.layout, self.allotted)}
+            ),
         }
 
     def prepare(self) -> None:

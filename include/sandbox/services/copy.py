@@ -16,7 +16,7 @@ class CopyService(Service):
 
     name = "copy"
     ports = ("copy",)
-    ready_within_s = 15
+    ready_within_s = 60
 
     def url(self) -> str:
         """Give the address that RSEs carry in their attribute `fts`."""

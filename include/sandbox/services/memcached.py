@@ -14,7 +14,7 @@ class Memcached(Service):
 
     name = "memcached"
     ports = ("memcached",)
-    ready_within_s = 10
+    ready_within_s = 60
 
     def missing(self) -> str | None:
         """Go on without: Rucio then asks its database every time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from dbb.hooks.fits_structure import read_units
-from sandbox.synthetic_night.cards import with_plain_checksums
-from sandbox.synthetic_night.pixels import PixelBank, segment_name
+from sandbox.synthetic_night.pixels import PixelBank, segment_name, write_units
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -166,13 +163,7 @@ class CalibrationBank(PixelBank):
             header["EXTNAME"] = f"Segment{segment_name(number)}"
             image = np.concatenate([data, overscan[:, number]], axis=1).astype(np.int32)
             units.append(fits.CompImageHDU(image, header, compression_type="RICE_1"))
-        stream = io.BytesIO()
-        fits.HDUList(units).writeto(stream, checksum=True)
-        written = stream.getvalue()
-        return b"".join(
-            with_plain_checksums(written[unit.begin : unit.end], unit.data_begin - unit.begin)
-            for unit in read_units("pixels", written)[1:]
-        )
+        return write_units(units)
 
     def _make_truth(self, detector: str) -> DetectorTruth:
         rng, physics = self._rng("truth", detector), self.physics

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,13 +75,18 @@ class PixelBank:
             image = _image(rng, self.pixels, SKY.get(kind, SKY_AT_NIGHT))
             header["EXTNAME"] = f"Segment{segment_name(number)}"
             units.append(fits.CompImageHDU(image, header, compression_type="RICE_1"))
-        stream = io.BytesIO()
-        fits.HDUList(units).writeto(stream, checksum=True)
-        data = stream.getvalue()
-        return b"".join(
-            with_plain_checksums(data[unit.begin : unit.end], unit.data_begin - unit.begin)
-            for unit in read_units("pixels", data)[1:]
-        )
+        return write_units(units)
+
+
+def write_units(units: Sequence[Any]) -> bytes:
+    """Write the units of a FITS file after the first, with plain checksums."""
+    stream = io.BytesIO()
+    fits.HDUList(units).writeto(stream, checksum=True)
+    data = stream.getvalue()
+    return b"".join(
+        with_plain_checksums(data[unit.begin : unit.end], unit.data_begin - unit.begin)
+        for unit in read_units("pixels", data)[1:]
+    )
 
 
 def segment_name(number: int) -> str:

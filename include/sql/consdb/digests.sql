@@ -1,31 +1,9 @@
 -- Add up the hashes of what days had as of a publication, to be compared with another endpoint's.
 -- Parameters: first_day, last_day, publication_id. Indexes: as of rows_as_of.
-select r.day_obs, r.instrument, r.table_name, count(*) as versions,
-       cast(sum(r.row_check / 1073741824) as bigint) as high, cast(sum(r.row_check % 1073741824) as bigint) as low
-from (
-    select v.day_obs, v.instrument, 'exposure' as table_name, cast(v.exposure_id as text) as subject, v.row_sha256, v.row_check
-    from consdb_exposure_version v
-    where v.day_obs between :first_day and :last_day and v.publication_from <= :publication_id
-      and not exists (
-        select 1 from consdb_exposure_version later
-        where later.instrument = v.instrument and later.exposure_id = v.exposure_id and later.publication_from > v.publication_from
-          and later.publication_from <= :publication_id)
-    union all
-    select v.day_obs, v.instrument, v.table_name as table_name, cast(v.exposure_id as text) as subject, v.row_sha256, v.row_check
-    from consdb_member_version v
-    where v.day_obs between :first_day and :last_day and v.publication_from <= :publication_id
-      and not exists (
-        select 1 from consdb_member_version later
-        where later.instrument = v.instrument and later.table_name = v.table_name and later.exposure_id = v.exposure_id and later.publication_from > v.publication_from
-          and later.publication_from <= :publication_id)
-    union all
-    select v.day_obs, v.instrument, 'exposure_log' as table_name, v.message_id as subject, v.row_sha256, v.row_check
-    from exposure_log_version v
-    where v.day_obs between :first_day and :last_day and v.publication_from <= :publication_id
-      and not exists (
-        select 1 from exposure_log_version later
-        where later.message_id = v.message_id and later.publication_from > v.publication_from
-          and later.publication_from <= :publication_id)
-) r
-group by r.day_obs, r.instrument, r.table_name
-order by r.day_obs, r.instrument, r.table_name
+select day_obs, instrument, table_name, count(*) as versions,
+       cast(sum(row_check / 1073741824) as bigint) as high, cast(sum(row_check % 1073741824) as bigint) as low
+from consdb_row
+where day_obs between :first_day and :last_day and publication_from <= :publication_id
+  and (publication_to is null or publication_to > :publication_id)
+group by day_obs, instrument, table_name
+order by day_obs, instrument, table_name

@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     archive.add_argument(
         "--folder", default="", metavar="DIGITS", help="only alerts with these first digits"
     )
+    archive.add_argument(
+        "--set-aside-unknown",
+        action="store_true",
+        help="put packets aside whose schema nobody knows, however many; else many stop the run",
+    )
     parsers["issued"].add_argument("day_obs", metavar="DAY_OBS", help="the night")
     parsers["issued"].add_argument("number", metavar="NUMBER", type=int, help="how many alerts")
     return parsers
@@ -49,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
-    from dbb.wiring import open_alerts  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.alerts import open_alerts  # noqa: PLC0415 - `dbb --help` opens nothing
 
     alerts = open_alerts(context.settings, context.backbone, f"dbb {user_name()}")
     action = {"status": _status, "get": _get, "archive": _archive, "issued": _issued}
@@ -116,11 +121,12 @@ def _get(context: Context, alerts: Alerts, given: argparse.Namespace) -> Exit:
 
 
 def _archive(context: Context, alerts: Alerts, given: argparse.Namespace) -> Exit:
+    is_patient = not given.set_aside_unknown
     try:
         if given.from_database:
-            counts = take_database(alerts, given.folder)
+            counts = take_database(alerts, given.folder, is_patient=is_patient)
         else:
-            counts = take_stream(alerts)
+            counts = take_stream(alerts, is_patient=is_patient)
             take_again(alerts)
             take_reports(alerts)
     finally:  # what was taken before a failure is archived

@@ -34,6 +34,8 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     endpoints = [context.settings.endpoint(name).name for name in given.endpoint or ()]
     nights = _nights(given)
     scans: list[Scan] = []
+    places = endpoints or context.sources.endpoints
+    context.output.progress.expect("reconcile", len(nights) * len(places))
     for night in [] if given.list else nights:
         scans += reconcile_night(context.sources, night, endpoints)
     span = (nights[0].value, nights[-1].value) if nights else ()

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Write the account; the exit code tells whether the budget is kept."""
-    from dbb.wiring import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.pages import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
 
     views = open_views(context.backbone)
     document = budget_sum(context.backbone, views.keeping, views.drills, given.days)

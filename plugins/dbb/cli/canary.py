@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 
 def _open(settings: Settings) -> SqlCanaries:
-    from dbb.wiring import open_canaries  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.watching import open_canaries  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_canaries(settings, "")
 

@@ -18,7 +18,9 @@ from dbb.flows.catching_up import (
     progress_of,
     start_catch_up,
 )
+from dbb.flows.work import catch_up_document
 from dbb.model.day_obs import DayObs
+from dbb.printable import count
 
 if TYPE_CHECKING:
     from dbb.hooks.maintenance import SqlMaintenance
@@ -78,7 +80,7 @@ def _open_airflow(context: Context) -> Backfills:
 
 
 def _open_rows(context: Context) -> SqlMaintenance:
-    from dbb.wiring import open_maintenance  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.watching import open_maintenance  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_maintenance(context.settings, f"dbb {user_name()}")
 
@@ -108,18 +110,18 @@ def _plan(context: Context, first: DayObs, last: DayObs) -> Exit:
         if end
         else "how long it takes is unknown: nothing was published in the last 30 days"
     )
-    output.say(f"{plan.exposures:,} exposures, {plan.size_bytes:,} bytes; {when}.")
+    output.say(f"{count(plan.exposures, 'exposure')}, {plan.size_bytes:,} bytes; {when}.")
     output.say(f"Next: `dbb catchup start --from {first} --to {last}`.")
     return Exit.FINDINGS
 
 
 def _write(context: Context, progress: Progress) -> Exit:
     output = context.output
-    output.document({"schema": "dbb-catchup/1"} | progress.to_json())
+    output.document(catch_up_document(progress))
     left = len(progress.verdicts) - progress.done
     output.say(
         f"Backfill {progress.backfill.number} is {progress.backfill.state}: "
-        f"{progress.done} nights done, {left} left."
+        f"{count(progress.done, 'night')} done, {left} left."
     )
     output.table(["night", "verdict"], [[str(day), verdict] for day, verdict in progress.verdicts])
     is_over = progress.backfill.state == "ended" and left

@@ -22,14 +22,15 @@ def user_name() -> str:
 
 
 def _open(settings: Settings) -> Backbone:
-    from dbb.wiring import open_backbone, open_ledger  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.backbone import open_backbone  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.base import open_ledger  # noqa: PLC0415 - `dbb --help` opens nothing
 
     open_ledger(settings, "").check()
     return open_backbone(settings, f"dbb {user_name()}")
 
 
 def _open_sources(settings: Settings, backbone: Backbone) -> Sources:
-    from dbb.wiring import open_sources  # noqa: PLC0415 - reconciling alone
+    from dbb.wiring.keeping import open_sources  # noqa: PLC0415 - reconciling alone
 
     return open_sources(settings, backbone)
 

@@ -6,7 +6,7 @@ import argparse
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit, exit_of
-from dbb.doctor import examine
+from dbb.doctor import examine, first_remedy
 
 HELP = (
     "Examine the installation: packages, settings, ledger, stores, Rucio, Butler, clock, Airflow."
@@ -27,6 +27,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
         {
             "schema": "dbb-doctor/1",
             "is_well": not wrong,
+            "next": first_remedy(findings),
             "checks": [finding.to_json() for finding in findings],
         }
     )
@@ -35,5 +36,10 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
         [list(finding.to_json().values()) for finding in findings],
     )
     output.say()
-    output.say(f"{len(wrong)} of {len(findings)} checks found something wrong.")
+    warnings = sum(1 for finding in findings if finding.error is None and finding.remedy)
+    output.say(
+        f"{len(wrong)} of {len(findings)} checks found something wrong; {warnings} warnings."
+    )
+    if wrong or warnings:
+        output.say(f"Next: {first_remedy(findings)}")
     return max((exit_of(item.error) for item in wrong if item.error), default=Exit.WELL)

@@ -69,11 +69,11 @@ def _drill(context: Context, given: argparse.Namespace) -> Drill:
         return drill_database(BackupSettings.load(settings))
     places = (settings.raw.archive, *settings.receivers)
     if given.action == "endpoint":
-        from dbb.wiring import open_scratch  # noqa: PLC0415 - `dbb --help` opens nothing
+        from dbb.wiring.drills import open_scratch  # noqa: PLC0415 - `dbb --help` opens nothing
 
         scratch = open_scratch(settings, given.name)
         return drill_endpoint(context.backbone, scratch, places, given.first, given.last)
-    from dbb.wiring import open_spare_ledger  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.drills import open_spare_ledger  # noqa: PLC0415 - `dbb --help` opens nothing
 
     with tempfile.TemporaryDirectory(prefix="dbb-drill-") as folder:
         spare = open_spare_ledger(Path(folder))
@@ -81,7 +81,7 @@ def _drill(context: Context, given: argparse.Namespace) -> Drill:
 
 
 def _open(context: Context) -> SqlDrills:
-    from dbb.wiring import open_drills  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.drills import open_drills  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_drills(context.settings, f"dbb {user_name()}")
 

@@ -86,7 +86,7 @@ def _time(text: str) -> dt.datetime:
 
 
 def _open(context: Context) -> Efd:
-    from dbb.wiring import open_efd_extraction  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.efd import open_efd_extraction  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_efd_extraction(context.settings, context.backbone, f"dbb {user_name()}")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from dbb.cli.context import Context, user_name
-from dbb.cli.exits import Exit
-from dbb.errors import DbbError, DecisionImpossible, SettingMissing, UnknownItem
+from dbb.cli.exits import Exit, exit_of
+from dbb.errors import DbbError, DecisionImpossible, UnknownItem
 from dbb.flows.efd_intervals import look_at, make_intervals, plan_intervals
 from dbb.flows.efd_replicating import compare_values
 from dbb.model.efd import HOUR, hour_of
@@ -103,12 +103,17 @@ def _accepted(
 
 
 def compare(context: Context, given: argparse.Namespace) -> Exit:
-    """Compare the endpoints that have a database of values with the archive."""
+    """Compare the endpoints that have a database of values with the archive; one that is away costs only itself."""
     archive, there = _open_values(context, given.endpoint)
     clock = context.backbone.clock
     rows: list[dict[str, Any]] = []
-    for name, values in there.items():
-        found = compare_values(archive, name, values, context.settings.raw.instruments, clock)
+    silent: dict[str, DbbError] = {}
+    for name, open_there in there.items():
+        try:
+            found = compare_values(archive, name, open_there(), clock)
+        except DbbError as error:
+            silent[name] = error
+            continue
         late = found.late_since
         rows.append(
             {
@@ -120,7 +125,13 @@ def compare(context: Context, given: argparse.Namespace) -> Exit:
                 "differ": list(found.differ),
             }
         )
-    context.output.document({"schema": "dbb-efd-compare/1", "endpoints": rows})
+    context.output.document(
+        {
+            "schema": "dbb-efd-compare/1",
+            "endpoints": rows,
+            "silent": {name: str(error) for name, error in silent.items()},
+        }
+    )
     context.output.table(
         ["endpoint", "publication", "behind", "late since", "days", "rows that differ"],
         [
@@ -136,9 +147,14 @@ def compare(context: Context, given: argparse.Namespace) -> Exit:
         [[row["endpoint"], key] for row in rows for key in row["differ"][:SHOWN]],
         is_main=False,
     )
-    if not rows:
+    if not there:
         context.output.say("No endpoint has a database of values (DBB_EFD_VALUES_<ENDPOINT>).")
-    return Exit.FINDINGS if any(row["differ"] or row["late_since"] for row in rows) else Exit.WELL
+    for name, fault in silent.items():
+        context.output.remark(f"{name} was not compared.")
+        context.output.error(fault)
+    if any(row["differ"] or row["late_since"] for row in rows):
+        return Exit.FINDINGS
+    return exit_of(next(iter(silent.values()))) if silent else Exit.WELL
 
 
 def as_rows(intervals: Iterable[Interval]) -> list[dict[str, Any]]:
@@ -164,31 +180,29 @@ def write_table(context: Context, rows: list[dict[str, Any]], *, is_main: bool =
 
 
 def _open_intervals(context: Context) -> Intervals:
-    from dbb.wiring import open_efd_intervals  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.efd import open_efd_intervals  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_efd_intervals(context.settings, f"dbb {user_name()}")
 
 
 def _open_transform(context: Context) -> dict[str, IntervalPorts]:
-    from dbb.wiring import open_efd_transform  # noqa: PLC0415 - a slow import
+    from dbb.wiring.efd import open_efd_transform  # noqa: PLC0415 - a slow import
 
     context.backbone  # noqa: B018 - the ledger's schema is checked
     return open_efd_transform(context.settings, f"dbb {user_name()}")
 
 
-def _open_values(context: Context, endpoint: str) -> tuple[Hashes, dict[str, Hashes]]:
-    from dbb.hooks.efd.published import SqlPublished  # noqa: PLC0415 - a slow import
-    from dbb.wiring import open_efd_values, open_ledger  # noqa: PLC0415 - a slow import
+def _open_values(context: Context, endpoint: str) -> tuple[Hashes, dict[str, Callable[[], Hashes]]]:
+    from dbb.wiring.efd import open_efd_values, open_hashes  # noqa: PLC0415 - a slow import
 
     settings, who = context.settings, f"dbb {user_name()}"
     if endpoint:
         settings.endpoint(endpoint)
-    archive = SqlPublished(open_ledger(settings, who), context.backbone.clock)
-    there: dict[str, Hashes] = {}
-    for name in [endpoint] if endpoint else settings.receivers:
-        try:
-            there[name] = open_efd_values(settings, name, who)[1]
-        except SettingMissing:
-            if endpoint:
-                raise
-    return archive, there
+        settings.value(f"DBB_EFD_VALUES_{endpoint.upper()}")
+    context.backbone  # noqa: B018 - the ledger's schema is checked
+    chosen = [endpoint] if endpoint else settings.values_at
+
+    def opening(name: str) -> Callable[[], Hashes]:
+        return lambda: open_efd_values(settings, name, who)[1]
+
+    return open_hashes(settings, who), {name: opening(name) for name in chosen}

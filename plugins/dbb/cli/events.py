@@ -15,7 +15,7 @@ from dbb.cli.exits import Exit
 from dbb.errors import Transient
 from dbb.flows.inbox import KEPT
 from dbb.model.event import Event, EventState
-from dbb.ports import Inbox
+from dbb.ports.inbox import Inbox
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     receive.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     receive.add_argument("--port", type=int, default=8090, help="the port (8090)")
     kafka = actions.add_parser("kafka", help="take events from Kafka's topics {RSE}-{scope}")
-    kafka.add_argument("--brokers", required=True, help="bootstrap servers, host:port,…")
+    kafka.add_argument("--brokers", required=True, help="bootstrap servers, host:port,… or ssl://…")
     kafka.add_argument("--topic", action="append", required=True, help="a topic; may be repeated")
     kafka.add_argument("--group", default="dbb", help="the consumer group (dbb)")
     listing = actions.add_parser("list", help="list events, newest first")
@@ -51,7 +51,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 def _open_inbox(context: Context) -> Inbox:
     """Open the inbox without asking its database: one that is down is waited for."""
-    from dbb.wiring import open_inbox  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.backbone import open_inbox  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_inbox(context.settings)
 
@@ -74,10 +74,12 @@ def _receive(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _kafka(context: Context, given: argparse.Namespace) -> Exit:
+    from dbb.hooks.kafka_client import Brokers  # noqa: PLC0415 - this action alone
     from dbb.hooks.kafka_events import KafkaEvents  # noqa: PLC0415 - this action alone
 
     over = _until_told()
-    events = KafkaEvents(given.brokers, given.topic, given.group, _open_inbox(context))
+    brokers = Brokers.of_settings(given.brokers, context.settings.environment, "DBB_KAFKA_")
+    events = KafkaEvents(brokers, given.topic, given.group, _open_inbox(context))
     context.output.remark(f"taking events of {', '.join(given.topic)} from {given.brokers}")
     events.take_until(over.is_set)
     events.close()

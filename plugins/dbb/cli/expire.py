@@ -129,13 +129,13 @@ def _unpin(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> SqlExpiry:
-    from dbb.wiring import open_expiry  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.keeping import open_expiry  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_expiry(context.settings, f"dbb {user_name()}")
 
 
 def _place(context: Context, rows: SqlExpiry, endpoint: str) -> Place:
-    from dbb.wiring import open_place  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.keeping import open_place  # noqa: PLC0415 - `dbb --help` opens nothing
 
     context.settings.endpoint(endpoint)
     return open_place(context.settings, context.backbone, rows, endpoint)

@@ -98,15 +98,15 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(settings: Settings, *, is_signed: bool) -> ExportPorts:
-    from dbb.wiring import open_exports  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.keeping import open_exports  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_exports(settings, f"dbb {user_name()}", is_signed=is_signed)
 
 
 def _open_rows(settings: Settings) -> SqlExports:
-    from dbb.wiring import SystemClock, open_ledger  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.base import open_ledger  # noqa: PLC0415 - `dbb --help` opens nothing
 
-    return SqlExports(open_ledger(settings, ""), SystemClock())
+    return SqlExports(open_ledger(settings, ""))
 
 
 def _order(context: Context, given: argparse.Namespace) -> ExportOrder:

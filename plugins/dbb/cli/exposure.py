@@ -7,7 +7,7 @@ import argparse
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.flows.exposure_story import UnitStory, exposure_story
-from dbb.flows.night import Standing
+from dbb.flows.standing import Standing
 
 HELP = "Tell what happened to an exposure, and why it is not published."
 

@@ -21,11 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Write the lags; the exit code tells whether a limit is broken."""
-    from dbb.wiring import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
-
     output = context.output
     last = DayObs.parse(given.last) if given.last else None
-    report = lag_report(context.backbone, open_views(context.backbone).page, last, NIGHTS)
+    report = lag_report(context.backbone, last, NIGHTS)
     output.document(report.to_json())
     output.say(report.sentence)
     output.say()
@@ -42,7 +40,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
             "late",
         ],
         [
-            ["-" if value is None else value for value in each.to_json().values()]
+            ["-" if value is None else value for value in each.to_json(report.as_of).values()]
             for each in report.nights
         ],
     )

@@ -30,7 +30,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     """Migrate, check or rebuild."""
     if given.action == "rebuild":
         return _rebuild(context, given.endpoint)
-    from dbb.wiring import open_ledger  # noqa: PLC0415 - opened before the schema is right
+    from dbb.wiring.base import open_ledger  # noqa: PLC0415 - opened before the schema is right
 
     ledger = open_ledger(context.settings, "dbb ledger")
     applied = ledger.migrate() if given.action == "migrate" else 0

@@ -36,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     """Add the actions and their options."""
     parsers = add_actions(parser, ACTIONS)
     consume = parsers["consume"]
-    consume.add_argument("--brokers", required=True, help="bootstrap servers, host:port,…")
+    consume.add_argument(
+        "--brokers", required=True, help="bootstrap servers, host:port,… or ssl://…"
+    )
     consume.add_argument("--topic", action="append", required=True, help="may be repeated")
     consume.add_argument("--group", default="dbb-lfa", help="the consumer group (dbb-lfa)")
     consume.add_argument(
@@ -55,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
-    from dbb.wiring import open_annex  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.annex import open_annex  # noqa: PLC0415 - `dbb --help` opens nothing
 
     annex = open_annex(context.settings)
     action = {"consume": _consume, "announce": _announce, "list": _list, "classes": _classes}
@@ -64,6 +66,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 def _consume(context: Context, annex: Annex, given: argparse.Namespace) -> Exit:
     from dbb.hooks.avro_events import EventDecoder  # noqa: PLC0415 - this action alone
+    from dbb.hooks.kafka_client import Brokers  # noqa: PLC0415 - this action alone
     from dbb.hooks.lfa_events import KafkaLfaEvents  # noqa: PLC0415 - this action alone
 
     over = threading.Event()
@@ -74,9 +77,10 @@ def _consume(context: Context, annex: Annex, given: argparse.Namespace) -> Exit:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     decoder = EventDecoder.of_files(given.schema, given.registry)
+    brokers = Brokers.of_settings(given.brokers, context.settings.environment, "DBB_KAFKA_")
     while not over.is_set():
         # After a failure a new consumer begins where the last acknowledgement was.
-        events = KafkaLfaEvents(given.brokers, given.topic, given.group, annex, decoder)
+        events = KafkaLfaEvents(brokers, given.topic, given.group, annex, decoder)
         try:
             while not over.is_set():
                 events.take()

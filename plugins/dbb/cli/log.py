@@ -71,7 +71,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> SqlConsdb:
-    from dbb.wiring import open_consdb  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.efd import open_consdb  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_consdb(context.settings, f"dbb {user_name()}")
 

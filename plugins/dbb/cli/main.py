@@ -41,6 +41,7 @@ from dbb.cli import (
     nights,
     now,
     oods,
+    outages,
     parcel,
     policy,
     qserv,
@@ -58,6 +59,7 @@ from dbb.cli.environment import read_environment
 from dbb.cli.exits import Exit, exit_of
 from dbb.cli.output import Output
 from dbb.errors import DbbError, UnsafeName
+from dbb.secrecy import conceal, guard_logs
 from dbb.settings import Settings
 
 COMMANDS: dict[str, ModuleType] = {
@@ -75,6 +77,7 @@ COMMANDS: dict[str, ModuleType] = {
     "buffers": buffers,
     "budget": budget,
     "replicas": replicas,
+    "outages": outages,
     "retry": retry,
     "catchup": catchup,
     "repair": repair,
@@ -102,8 +105,8 @@ COMMANDS: dict[str, ModuleType] = {
 }
 
 WATCHED = {
-    "night", "exposure", "where", "alarms list", "buffers", "budget", "canary status", "catchup status",
-    "maintenance status", "scrub status", "qserv status", "calibration show", "efd status",
+    "night", "nights", "now", "lag", "replicas", "exposure", "where", "alarms list", "buffers", "budget",
+    "canary status", "catchup status", "maintenance status", "scrub status", "qserv status", "calibration show", "efd status",
     "quarantine list",
 }  # fmt: skip
 """What only looks, and may be looked at again and again."""
@@ -165,10 +168,12 @@ def _run(
     output = Output.choose(wants_json=given.json)
     try:
         values, sandbox_file = read_environment(environment)
+        guard_logs({**os.environ, **values})
         if sandbox_file is not None:
             output.remark(f"DBB_LEDGER_URL is not set; the settings come from {sandbox_file}")
         context = make_context(Settings.load(environment=values), output)
-        code: Exit = COMMANDS[given.command].run(context, given)
+        with output.following():
+            code: Exit = COMMANDS[given.command].run(context, given)
     except UnsafeName as error:  # only an argument can be one here
         output.error(error, "Give an exposure as MC_O_20261121_000123 or a file as scope:name.")
         return Exit.USAGE
@@ -180,7 +185,7 @@ def _run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.WELL
     except Exception:  # noqa: BLE001 - the end of the program, which must not look like findings
-        traceback.print_exc()
+        sys.stderr.write(conceal(traceback.format_exc()))
         output.remark("this is a fault of the program: report it with the lines above")
         return Exit.FAULT
     return code

@@ -17,6 +17,7 @@ from dbb.flows.maintenance import (
     Working,
     drain,
     lasting,
+    maintenance_document,
     others,
     resume,
 )
@@ -60,7 +61,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 def _open(context: Context) -> tuple[Scheduling, MaintenanceRows]:
     from dbb.hooks.airflow_rest import AirflowRest  # noqa: PLC0415 - `dbb --help` opens nothing
-    from dbb.wiring import open_maintenance  # noqa: PLC0415
+    from dbb.wiring.watching import open_maintenance  # noqa: PLC0415
 
     rows = open_maintenance(context.settings, f"dbb {user_name()}")
     return AirflowRest.of(context.settings), rows
@@ -74,13 +75,7 @@ def _teller(context: Context) -> Callable[[Sequence[Working]], None]:
 
 
 def _write(context: Context, lasts: Maintenance | None, working: Sequence[Working]) -> None:
-    context.output.document(
-        {
-            "schema": "dbb-maintenance/1",
-            "maintenance": lasts and lasts.to_json(),
-            "working": [str(each) for each in working],
-        }
-    )
+    context.output.document(maintenance_document(lasts, working))
     if lasts is None:
         context.output.say("No maintenance lasts: Airflow starts what is due.")
         return

@@ -28,6 +28,6 @@ def run(context: Context, given: argparse.Namespace) -> Exit:  # noqa: ARG001
 
 
 def _open(context: Context) -> Meters:
-    from dbb.wiring import open_meters  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.watching import open_meters  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_meters(context.settings, f"dbb {user_name()}")

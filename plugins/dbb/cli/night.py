@@ -6,7 +6,9 @@ import argparse
 
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
-from dbb.flows.night import NightReport, NightRow, Standing, Verdict, night_report
+from dbb.flows.night import NightReport, night_report, night_rows
+from dbb.flows.standing import NightRow, Standing
+from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
 
 HELP = "Say whether a night is safe, waits, or needs a decision; then every exposure."
@@ -25,11 +27,12 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     backbone, output = context.backbone, context.output
     day_obs = DayObs.parse(given.day_obs) if given.day_obs else DayObs.at(backbone.clock.now())
     report = night_report(backbone, day_obs)
-    output.document(report.to_json())
+    rows = night_rows(backbone, report)
+    output.document(report.to_json(rows))
     output.say(report.sentence)
     shown = [
         line
-        for line in report.problems_first
+        for line in rows
         if given.all or output.form != "table" or line.standing is not Standing.SAFE
     ]
     output.say()

@@ -66,6 +66,6 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> NightRows:
-    from dbb.wiring import open_nights  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.pages import open_nights  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_nights(context.backbone)

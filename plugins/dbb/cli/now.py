@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, given: argparse.Namespace) -> Exit:  # noqa: ARG001
     """Write what goes on; the exit code tells whether a part is silent."""
-    from dbb.wiring import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.pages import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
 
     views, output = open_views(context.backbone), context.output
     report = now_report(context.backbone, views.page, views.canaries)

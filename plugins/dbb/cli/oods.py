@@ -41,7 +41,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _ingest(context: Context, given: argparse.Namespace) -> Exit:
-    from dbb.wiring import open_oods  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.oods import open_oods  # noqa: PLC0415 - `dbb --help` opens nothing
 
     oods = open_oods(context.settings)
     while True:
@@ -59,7 +59,7 @@ def _ingest(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _merge(context: Context, given: argparse.Namespace) -> Exit:
-    from dbb.wiring import open_journal, open_merged  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.oods import open_journal, open_merged  # noqa: PLC0415 - `dbb --help` opens nothing
 
     settings, backbone = context.settings, context.backbone
     journal = open_journal(settings)
@@ -82,7 +82,7 @@ def _merge(context: Context, given: argparse.Namespace) -> Exit:
 
 def _status(context: Context, given: argparse.Namespace) -> Exit:
     _ = given
-    from dbb.wiring import open_journal  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.oods import open_journal  # noqa: PLC0415 - `dbb --help` opens nothing
 
     images = open_journal(context.settings).all()
     served = [image for image in images if image.state == "served"]

@@ -17,7 +17,8 @@ from dbb.flows.parcels import INCOMING, READY
 from dbb.model.day_obs import DayObs
 from dbb.model.kind import Kind
 from dbb.model.parcel import Parcel, ParcelName
-from dbb.ports import READ_BYTES, Store, UnitRow
+from dbb.ports.ledger import UnitRow
+from dbb.ports.store import READ_BYTES, Store
 
 HELP = "Send a batch of products or permanent files; list batches; export one."
 KINDS = [str(kind) for kind in (Kind.PRODUCT, Kind.FILE, Kind.LEVEL1)]

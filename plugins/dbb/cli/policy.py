@@ -85,7 +85,7 @@ def _apply(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> Infrastructure:
-    from dbb.wiring import open_policies  # noqa: PLC0415 - a slow import
+    from dbb.wiring.backbone import open_policies  # noqa: PLC0415 - a slow import
 
     return open_policies(context.settings)
 

@@ -8,7 +8,7 @@ import time
 from dbb.cli.actions import add_actions
 from dbb.cli.context import Context, user_name
 from dbb.cli.exits import Exit
-from dbb.cli.qserv_releases import print_list, show_releases
+from dbb.cli.qserv_releases import compare_releases, print_list, show_releases
 from dbb.flows import qserv_handoff as steps
 from dbb.flows.qserv_ingesting import load_batch
 from dbb.flows.qserv_views import Handoff
@@ -21,6 +21,7 @@ ACTIONS = {
     "verify": "Compare what is published with the files once more.",
     "releases": "Show which releases' lists are delivered, and what each one waits for.",
     "list": "Print the list of a release, of what the endpoint serves of it: look it over, then send it.",
+    "ids": "Compare the keys of all releases that an endpoint serves: no two may share any.",
     "rollback": "Show what would be deleted; with --yes, delete it.",
 }
 _POLL_S = 2.0
@@ -32,7 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
     for name, each in parsers.items():
         is_needed = name not in ("status", "releases")
         each.add_argument("--endpoint", required=is_needed, default="", metavar="E", help="where")
-        each.add_argument("--release", required=is_needed, default="", metavar="R", help="which")
+        if name != "ids":
+            each.add_argument(
+                "--release", required=is_needed, default="", metavar="R", help="which"
+            )
     for name in ("plan", "resume"):
         parsers[name].add_argument(
             "--table", action="append", default=[], metavar="T", help="only it; may be given again"
@@ -43,7 +47,12 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def run(context: Context, given: argparse.Namespace) -> Exit:
     """Do one of the actions."""
-    without_handoff = {"status": _status, "releases": show_releases, "list": print_list}
+    without_handoff = {
+        "status": _status,
+        "releases": show_releases,
+        "list": print_list,
+        "ids": compare_releases,
+    }
     if given.action in without_handoff:
         return without_handoff[given.action](context, given)
     handoff = _open(context, given)
@@ -58,7 +67,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context, given: argparse.Namespace) -> Handoff:
-    from dbb.wiring import open_handoff  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.qserv import open_handoff  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_handoff(context.settings, given.endpoint, given.release, f"dbb {user_name()}")
 
@@ -92,7 +101,7 @@ def _plan(context: Context, given: argparse.Namespace, handoff: Handoff) -> Exit
 
 
 def _status(context: Context, given: argparse.Namespace) -> Exit:
-    from dbb.wiring import open_qserv_records  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.qserv import open_qserv_records  # noqa: PLC0415 - `dbb --help` opens nothing
 
     records = open_qserv_records(context.settings)
     rows = []

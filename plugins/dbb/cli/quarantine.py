@@ -10,7 +10,8 @@ from dbb.cli.exits import Exit
 from dbb.errors import DecisionImpossible
 from dbb.flows.deciding import Signature, find_refusal, reject_refusal, release_refusal
 from dbb.flows.night import refusal_json
-from dbb.flows.quarantine import quarantine_report
+from dbb.flows.quarantine import ACTIONS as DECISIONS
+from dbb.flows.quarantine import apply_decisions, choose_held, plan_decisions, quarantine_report
 from dbb.model.day_obs import DayObs
 
 HELP = "Look at refused files and exposures; release or reject them."
@@ -19,6 +20,8 @@ ACTIONS = {
     "show": "Show everything about one refusal.",
     "release": "Put items back on their way; they are judged again.",
     "reject": "Say that items are not wanted; their bytes are kept.",
+    "plan": "Show what deciding on many items at once would do; change nothing.",
+    "apply": "Decide as a plan says, if it is still the plan.",
 }
 
 
@@ -33,6 +36,26 @@ def configure(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
         parsers[name].add_argument("refusal_ids", metavar="ID", nargs="+", help="refusals")
         parsers[name].add_argument("--by", required=True, help="who decides")
         parsers[name].add_argument("--why", required=True, help="the reason, for the history")
+    for name in ("plan", "apply"):
+        parsers[name].add_argument(
+            "decision", choices=sorted(DECISIONS), metavar="release|reject", help="what to decide"
+        )
+        parsers[name].add_argument("refusal_ids", metavar="ID", nargs="*", help="refusals")
+        parsers[name].add_argument(
+            "--code",
+            action="append",
+            default=[],
+            metavar="CODE",
+            help="all of this code; may be repeated",
+        )
+        parsers[name].add_argument(
+            "--day-obs", metavar="DAY_OBS", help="of --code, only this night"
+        )
+    parsers["apply"].add_argument(
+        "--plan", required=True, metavar="HASH", help="the plan that was reviewed, as `plan` says"
+    )
+    parsers["apply"].add_argument("--by", required=True, help="who decides")
+    parsers["apply"].add_argument("--why", required=True, help="the reason, for the history")
     return parsers
 
 
@@ -42,6 +65,8 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
         return _list(context, given)
     if given.action == "show":
         return _show(context, given)
+    if given.action in ("plan", "apply"):
+        return _decide_on_many(context, given)
     return _decide(context, given)
 
 
@@ -104,3 +129,47 @@ def _decide(context: Context, given: argparse.Namespace) -> Exit:
     )
     context.output.table(columns, done)
     return code
+
+
+def _decide_on_many(context: Context, given: argparse.Namespace) -> Exit:
+    """Plan or apply what the page *Quarantine* does: the same choice gives the same plan."""
+    backbone, output, decision = context.backbone, context.output, given.decision
+    named = [find_refusal(backbone, each).refusal_id for each in given.refusal_ids]
+    night = DayObs.parse(given.day_obs).value if given.day_obs else None
+    chosen = choose_held(backbone, named, given.code, night)
+    columns = ["id", "done"]
+    if given.action == "apply":
+        signature = Signature(given.by, given.why)
+        done = apply_decisions(backbone, decision, chosen, given.plan, signature)
+        lines = [[refusal_id, what] for refusal_id, what, is_done in done if is_done]
+        failed = [[refusal_id, why] for refusal_id, why, is_done in done if not is_done]
+        output.document(
+            {
+                "schema": "dbb-decision/1",
+                "action": decision,
+                "done": [dict(zip(columns, line, strict=True)) for line in lines],
+                "failed": [{"id": refusal_id, "why": why} for refusal_id, why in failed],
+            }
+        )
+        output.table(
+            ["id", "result", "what"],
+            [[id_, "done", what] for id_, what in lines]
+            + [[id_, "not done", why] for id_, why in failed],
+        )
+        return Exit.FINDINGS if failed else Exit.WELL
+    plan = plan_decisions(backbone, decision, chosen)
+    output.document(
+        {
+            "schema": "dbb-decision-plan/1",
+            "action": decision,
+            "sha256": plan.sha256,
+            "lines": [line.to_json() for line in plan.lines],
+        }
+    )
+    output.table(
+        ["id", "action", "what"], [[line.subject, line.action, line.detail] for line in plan.lines]
+    )
+    output.say(
+        f"Plan {plan.sha256[:12]}. Next: the same with `apply` and `--plan {plan.sha256[:12]} --by WHO --why REASON`."
+    )
+    return Exit.FINDINGS

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, given: argparse.Namespace) -> Exit:  # noqa: ARG001
     """Sum up, note and write the map of copies; the exit code tells whether readings are overdue."""
-    from dbb.wiring import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.pages import open_views  # noqa: PLC0415 - `dbb --help` opens nothing
 
     output, views = context.output, open_views(context.backbone)
     document = replicas_sum(

@@ -11,7 +11,7 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.deciding import Signature
 from dbb.flows.finding import find_anything
 from dbb.flows.retrying import retry_units
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 HELP = (
     "Try an exposure or a parcel again: quarantined, suspect, missing or lost deliveries re-enter."

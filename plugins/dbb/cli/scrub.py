@@ -58,7 +58,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
 
 
 def _open(context: Context) -> Readings:
-    from dbb.wiring import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
+    from dbb.wiring.keeping import open_keeping  # noqa: PLC0415 - `dbb --help` opens nothing
 
     return open_keeping(context.settings, f"dbb {user_name()}")
 

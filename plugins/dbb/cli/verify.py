@@ -7,7 +7,7 @@ import argparse
 from dbb.cli.context import Context
 from dbb.cli.exits import Exit
 from dbb.flows.finding import find_night_or_units
-from dbb.flows.verifying import verify_units
+from dbb.flows.verifying import find_copies, verify_units
 
 HELP = "Re-read the copies of a night or an exposure, past the page cache, against the manifests."
 
@@ -29,6 +29,7 @@ def run(context: Context, given: argparse.Namespace) -> Exit:
     publishers = backbone.policy.publishers
     endpoints = [context.settings.endpoint(name).name for name in given.endpoint or publishers]
     rows = find_night_or_units(backbone, given.item)
+    output.progress.expect("verify", sum(1 for _ in find_copies(backbone, rows, endpoints)))
     readings = list(verify_units(backbone, rows, endpoints, record=given.record))
     bad = [reading for reading in readings if reading.error is not None]
     output.document(

@@ -11,7 +11,7 @@ from dbb.errors import UnknownItem
 from dbb.flows.finding import find_anything
 from dbb.flows.reading_urls import sign_urls
 from dbb.flows.whereabouts import find_copies
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 HELP = "List every copy: by the ledger, by Rucio, and the files left at the source."
 

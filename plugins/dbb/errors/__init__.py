@@ -14,7 +14,9 @@
     │   ├── AirflowUnavailable      airflow-unavailable
     │   ├── QservUnavailable        qserv-unavailable
     │   ├── PayloadInterrupted      payload-interrupted
-    │   └── AlarmNotSent            alarm-not-sent
+    │   ├── AlarmNotSent            alarm-not-sent
+    │   ├── SchemaRegistryUnavailable  schema-registry-unavailable
+    │   └── KafkaUnavailable        kafka-unavailable
     ├── Damaged              quarantine this copy, fetch another
     │   ├── MissingCopy             missing-copy
     │   ├── TruncatedFile           truncated-file
@@ -75,7 +77,9 @@
     │   ├── EfdValuesDiffer         efd-values-differ
     │   ├── EfdValuesLate           efd-values-late
     │   ├── AlertCountsDiffer       alert-counts-differ
-    │   └── AlertStreamExpired      alert-stream-expired
+    │   ├── AlertStreamExpired      alert-stream-expired
+    │   ├── ConsdbRuleBroken        consdb-rule-broken
+    │   └── FilesLate               files-late
     └── Misconfigured        stop loudly
         ├── SettingMissing          setting-missing
         ├── BadDayObs               bad-day-obs
@@ -92,7 +96,9 @@
         ├── BackupUnusable          backup-unusable
         ├── SigningFailed           signing-failed
         ├── EfdConfigWrong          efd-config-wrong
-        └── AirflowRefused          airflow-refused
+        ├── AirflowRefused          airflow-refused
+        ├── ViewsRefused            views-refused
+        └── UnknownParameter        unknown-parameter
 
 An error says *what*, *where* and *what happens next*; its ``code`` is stable and names its runbook,
 ``docs/operate/<code>.md``.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from dbb.secrecy import conceal
+
 
 class DbbError(Exception):
     """Carry a stable code, the place and the next action of a failure.
@@ -14,19 +16,26 @@ class DbbError(Exception):
         What went wrong, in one sentence.
     where
         The file, exposure, endpoint or setting concerned.
+    next_action
+        What comes next, where that is known better than the class knows it.
+
+    Message and place are kept without secrets: they go to terminals, pages, mails and the ledger, and libraries put the
+    addresses that they ask into their own messages.
     """
 
     code: ClassVar[str] = "dbb-error"
-    next_action: ClassVar[str] = "Read the task's log."
+    next_action: str = "Read the task's log."
 
-    def __init__(self, message: str, where: str = "") -> None:
-        super().__init__(message, where)
-        self.message = message
-        self.where = where
+    def __init__(self, message: str, where: str = "", next_action: str = "") -> None:
+        self.message = conceal(message)
+        self.where = conceal(where)
+        super().__init__(self.message, self.where)
+        if next_action:
+            self.next_action = next_action
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the trip between processes that Airflow makes exceptions take."""
-        return type(self), (self.message, self.where)
+        return type(self), (self.message, self.where, self.next_action)
 
     def __str__(self) -> str:
         place = f" [{self.where}]" if self.where else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Self
 
@@ -29,11 +30,6 @@ class BadDayObs(Misconfigured):
     def for_value(cls, value: object) -> Self:
         """Show the value."""
         return cls(f"{str(value)[:40]!a} is no observing day.")
-
-    @classmethod
-    def for_unknown_keys(cls, keys: object) -> Self:
-        """Show keys of a run's configuration that nobody reads, such as a misspelt ``day_obs``."""
-        return cls(f"The run's configuration has unknown keys: {keys}.")
 
     @classmethod
     def for_open_night(cls, day_obs: object) -> Self:
@@ -137,9 +133,9 @@ class InstallationWrong(Misconfigured):
     next_action = "Install what the lock says, or mend what is named; then `dbb doctor` again."
 
     @classmethod
-    def for_part(cls, part: str, why: str) -> Self:
-        """Name the part of the installation and what is wrong with it."""
-        return cls(f"The installation is wrong: {why}.", part)
+    def for_part(cls, part: str, why: str, next_action: str = "") -> Self:
+        """Name the part of the installation, what is wrong with it and, where that is known, what mends it."""
+        return cls(f"The installation is wrong: {why}.", part, next_action)
 
 
 class EfdConfigWrong(Misconfigured):
@@ -216,3 +212,29 @@ class AirflowRefused(Misconfigured):
     def for_request(cls, request: str, answer: object) -> Self:
         """Name the request, and Airflow's answer."""
         return cls(f"Airflow refuses: {answer}.", request)
+
+
+class ViewsRefused(Misconfigured):
+    """Report a database that does not let the views of an instrument be made."""
+
+    code = "views-refused"
+    next_action = "Mend what the database names, then `dbb consdb views`; see the runbook."
+
+    @classmethod
+    def for_views(cls, place: str, why: object) -> Self:
+        """Name the schema of the views, and what the database says."""
+        told = " ".join(str(why).split())
+        return cls(f"The database refuses its views: {told}.", place)
+
+
+class UnknownParameter(Misconfigured):
+    """Report keys of a run's configuration that nobody reads, such as a misspelt ``day_obs``."""
+
+    code = "unknown-parameter"
+    next_action = "Start the run again with the DAG's own parameters; its page lists them."
+
+    @classmethod
+    def for_keys(cls, dag_id: str, keys: Iterable[object]) -> Self:
+        """Name the DAG and the keys."""
+        told = ", ".join(f"{str(key)[:40]!a}" for key in keys)
+        return cls(f"The run's configuration has keys that are no parameters: {told}.", dag_id)

@@ -305,12 +305,10 @@ class CalibrationLate(OverBudget):
 
 
 class EfdValuesDiffer(OverBudget):
-    """Report an endpoint whose values of telemetry are not the archive's."""
+    """Report an endpoint whose values of telemetry, or exposures, are not the archive's."""
 
     code = "efd-values-differ"
-    next_action = (
-        "`dbb efd compare` names the rows. The archive's values are right: see the runbook."
-    )
+    next_action = "`dbb efd compare` names the rows. The archive's are right: see the runbook."
 
     @classmethod
     def for_endpoint(cls, endpoint: str, publication_id: int, rows: Sequence[str]) -> Self:
@@ -321,12 +319,18 @@ class EfdValuesDiffer(OverBudget):
         )
         return cls(told, endpoint)
 
+    @classmethod
+    def for_archive(cls, first: int, last: int, rows: Sequence[str]) -> Self:
+        """Name publications that are not what they were, and the first rows that were changed."""
+        told = f"{len(rows)} rows of publications {first} to {last} are not what was published"
+        return cls(f"{told}, and do not travel: {'; '.join(rows[:3])}.", "the archive's database")
+
 
 class EfdValuesLate(OverBudget):
-    """Report an endpoint that does not have in time what was published of telemetry."""
+    """Report an endpoint that does not have in time what was published of telemetry and exposures."""
 
     code = "efd-values-late"
-    next_action = "Look how far the parcels are: `dbb parcel list`; then `load_values_at_…`."
+    next_action = "Look how far the parcels are: `dbb parcel list`; then `efd_load_…`."
 
     @classmethod
     def for_endpoint(cls, endpoint: str, behind: int, since: str) -> Self:
@@ -364,3 +368,29 @@ class AlertStreamExpired(OverBudget):
     def for_new_stream(cls, topic: str) -> Self:
         """Name the topic that ends before where it was taken."""
         return cls("The topic ends before what was taken of it: it was made anew.", topic)
+
+
+class ConsdbRuleBroken(OverBudget):
+    """Report a night whose rows of the Consolidated Database contradict each other."""
+
+    code = "consdb-rule-broken"
+    next_action = "`dbb consdb check` names all exposures; what mends them is in the runbook."
+
+    @classmethod
+    def for_night(cls, night: str, broken: Sequence[str]) -> Self:
+        """Name the night and, of each rule that is broken, how often and by what first."""
+        return cls(f"Rules are broken: {'; '.join(broken)}.", night)
+
+
+class FilesLate(OverBudget):
+    """Report an endpoint that lacks permanent files, or objects of the Large File Annex, whose time is nearly over."""
+
+    code = "files-late"
+    next_action = "`dbb where` of the oldest says what it waits for; then `deliver_…`."
+
+    @classmethod
+    def for_endpoint(cls, endpoint: str, units: int, oldest: str, limit_h: int) -> Self:
+        """Name the endpoint, how many parcels wait, and the oldest."""
+        number = "1 parcel waits" if units == 1 else f"{units:,} parcels wait"
+        told = f"{number}, the oldest is {oldest}: it ought to be there within {limit_h} h."
+        return cls(told, endpoint)

@@ -46,9 +46,13 @@ class LedgerUnavailable(Transient):
     code = "ledger-unavailable"
 
     @classmethod
-    def for_cause(cls, cause: object) -> Self:
-        """Name the cause; the database's address stays out of messages (it may hold a secret)."""
-        return cls(f"The ledger database does not answer: {cause}.")
+    def for_cause(cls, cause: object, place: str = "") -> Self:
+        """Name the cause; the database's address stays out of messages (it may hold a secret).
+
+        A place is an endpoint: its database of published values has the ledger's tables, too.
+        """
+        which = "The database of published values" if place else "The ledger database"
+        return cls(f"{which} does not answer: {cause}.", place)
 
 
 class EfdUnavailable(Transient):
@@ -135,3 +139,44 @@ class AlarmNotSent(Transient):
     def for_channel(cls, channel: str, cause: object) -> Self:
         """Name the channel, and what it said."""
         return cls(f"The channel did not take an alarm: {cause}.", channel)
+
+
+class SchemaRegistryUnavailable(Transient):
+    """Report a schema registry that does not answer, or is not to be believed."""
+
+    code = "schema-registry-unavailable"
+    next_action = (
+        "Look at the registry, or have the schema registered. Nothing is set aside meanwhile, and "
+        "the stream keeps its messages until its retention ends."
+    )
+
+    @classmethod
+    def for_call(cls, url: str, cause: object) -> Self:
+        """Name what was asked, and the cause."""
+        return cls(f"The schema registry does not answer well: {cause}.", url)
+
+    @classmethod
+    def for_packets(cls, number: int, packets: int, place: str) -> Self:
+        """Name the schema, how many packets name it, and the first of them."""
+        return cls(f"{packets} packets name schema {number}, and none is read by it.", place)
+
+
+class KafkaUnavailable(Transient):
+    """Report Kafka's brokers that cannot be reached, or do not let us in."""
+
+    code = "kafka-unavailable"
+    next_action = (
+        "None: it is tried again by itself. Look at the brokers if it lasts; they keep their "
+        "messages until their retention ends."
+    )
+
+    @classmethod
+    def for_call(cls, servers: str, cause: object) -> Self:
+        """Name the brokers and the cause."""
+        return cls(f"Kafka does not answer: {cause}.", servers)
+
+    @classmethod
+    def for_login(cls, servers: str, cause: object, setting: str) -> Self:
+        """Name the brokers, what they said, and what the names of the settings of the login begin with."""
+        todo = f"Mend {setting}USER, {setting}PASSWORD or {setting}SASL: it goes on by itself."
+        return cls(f"Kafka does not let us in: {cause}.", servers, todo)

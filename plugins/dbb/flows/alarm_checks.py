@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from dbb.errors import (
     BufferNearlyFull,
     CalibrationLate,
+    DbbError,
+    EfdValuesLate,
     ExposuresLate,
+    FilesLate,
     ProductionOutage,
 )
 from dbb.flows.backbone import Backbone
@@ -46,8 +49,21 @@ class LateRows(Protocol):
     def late(self, source: str, before: dt.datetime) -> list[Late]:
         """By endpoint, what is not there although its last file came before a time."""
 
+    def late_files(self, before: dt.datetime) -> list[Late]:
+        """By endpoint, which permanent files and objects of the annex wait since before a time."""
+
     def last_published(self, endpoint: str) -> dt.datetime | None:
         """Say when an endpoint last published anything."""
+
+
+class Published(Protocol):
+    """Know the publications that a database has."""
+
+    def last(self) -> int:
+        """Give the number of the last publication."""
+
+    def publications_after(self, publication_id: int) -> list[tuple[int, dt.datetime]]:
+        """List number and time of the publications after one."""
 
 
 def find_late(backbone: Backbone, rows: LateRows) -> list[Alarm]:
@@ -62,6 +78,46 @@ def find_late(backbone: Backbone, rows: LateRows) -> list[Alarm]:
         )
         for each in rows.late(backbone.policy.source, before)
     ]
+
+
+def find_late_files(backbone: Backbone, rows: LateRows) -> list[Alarm]:
+    """Find endpoints that lack permanent files, or objects of the annex, that have waited for twenty hours."""
+    before = backbone.clock.now() - dt.timedelta(hours=LATE_AFTER_H)
+    return [
+        Alarm.of(
+            FilesLate.for_endpoint(each.endpoint, each.units, each.oldest, L1_PUBLIC_T_H),
+            each.endpoint,
+            each.since_at,
+        )
+        for each in rows.late_files(before)
+    ]
+
+
+def find_late_values(
+    backbone: Backbone, archive: Published, endpoints: Mapping[str, Callable[[], Published]]
+) -> list[Alarm]:
+    """Find endpoints whose database lacks publications four hours before their time is over.
+
+    Parameters
+    ----------
+    backbone, archive
+        The time; what was published.
+    endpoints
+        What opens an endpoint's database, by its name; one that is away hides no other.
+    """
+    now, found = backbone.clock.now(), []
+    for endpoint, open_there in endpoints.items():
+        try:
+            behind = archive.publications_after(open_there().last())
+        except DbbError as error:
+            found.append(Alarm.of(error, f"{endpoint} {error.code}", now))
+            continue
+        late = [at for _, at in behind if at < now - dt.timedelta(hours=LATE_AFTER_H)]
+        if late:
+            since = min(late)
+            told = EfdValuesLate.for_endpoint(endpoint, len(behind), since.isoformat())
+            found.append(Alarm.of(told, endpoint, since))
+    return found
 
 
 def find_outage(backbone: Backbone, rows: LateRows) -> list[Alarm]:

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from dbb.errors import AlarmNotSent, DbbError, InstallationWrong
 from dbb.model.alarm import Alarm
-from dbb.ports import Clock
+from dbb.ports.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,9 @@ class AlarmRows(Protocol):
 
     def told(self, number: int, channel: str, news: News) -> None:
         """Record that a channel was told; again is nothing."""
+
+    def note_look(self) -> None:
+        """Record that all checks were run."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def look(watch: Watch) -> list[Alarm]:
         for alarm in mine:
             if alarm.cause not in causes:
                 watch.rows.end(alarm.number)
+    watch.rows.note_look()
     tell(watch)
     return watch.rows.open_alarms()
 

@@ -23,6 +23,7 @@ from dbb.errors import (
     ConflictingDuplicate,
     DbbError,
 )
+from dbb.flows.alert_doubts import Doubts
 from dbb.flows.alerts import Alerts, ShardWriter, Step
 from dbb.flows.refusing import QUARANTINE_FOLDER
 from dbb.model.alerts import AGAIN, SHARD_BYTES, Account, Message, Packet, Shard, unit_of
@@ -32,8 +33,19 @@ from dbb.model.quarantine import Refusal
 log = logging.getLogger(__name__)
 
 
-def take_stream(alerts: Alerts, *, shard_bytes: int = SHARD_BYTES) -> dict[str, int]:
+def take_stream(
+    alerts: Alerts, *, shard_bytes: int = SHARD_BYTES, is_patient: bool = True
+) -> dict[str, int]:
     """Archive what the stream has at this moment and was not taken yet.
+
+    Parameters
+    ----------
+    alerts
+        The ports.
+    shard_bytes
+        About how large a shard becomes.
+    is_patient
+        Whether many packets of a schema that nobody knows are taken for a fault of the registry.
 
     Returns
     -------
@@ -45,8 +57,10 @@ def take_stream(alerts: Alerts, *, shard_bytes: int = SHARD_BYTES) -> dict[str, 
     AlertStreamExpired
         If messages left the stream before they were taken; what is there is archived all the same, and
         the next run no longer tells of it.
-    CatalogUnavailable
+    KafkaUnavailable
         If the stream does not answer; what was recorded before is kept.
+    SchemaRegistryUnavailable
+        If the schema registry does not, or is not to be believed; likewise.
     """
     topic = alerts.stream.topic
     spans = alerts.stream.spans()
@@ -59,7 +73,7 @@ def take_stream(alerts: Alerts, *, shard_bytes: int = SHARD_BYTES) -> dict[str, 
     gone = sum(lost.values())
     counts = Counter[str]()
     while lost or any(places[partition] < end for partition, end in ends.items()):
-        with Taking(alerts, shard_bytes) as taking:
+        with Taking(alerts, shard_bytes, is_patient=is_patient) as taking:
             now = dict(places)
             for messages, positions in alerts.stream.read(places, ends):
                 for message in messages:
@@ -86,7 +100,7 @@ def take_again(alerts: Alerts, *, shard_bytes: int = SHARD_BYTES) -> dict[str, i
     files = [file for file in archive.list_files(AGAIN) if file.size_bytes < shard_bytes]
     if not files:
         return {}
-    with Taking(alerts, shard_bytes, is_counted=False) as taking:
+    with Taking(alerts, shard_bytes, is_counted=False, is_patient=False) as taking:
         for file in files:
             with archive.open(file.name) as stream:
                 data = stream.read()
@@ -97,7 +111,7 @@ def take_again(alerts: Alerts, *, shard_bytes: int = SHARD_BYTES) -> dict[str, i
 
 
 def take_database(
-    alerts: Alerts, folder: str = "", *, shard_bytes: int = SHARD_BYTES
+    alerts: Alerts, folder: str = "", *, shard_bytes: int = SHARD_BYTES, is_patient: bool = True
 ) -> dict[str, int]:
     """Archive what the alert database has and the archive does not: what the stream has lost.
 
@@ -109,13 +123,15 @@ def take_database(
         The first digits of the alerts' numbers; all where it is empty.
     shard_bytes
         About how large a shard becomes.
+    is_patient
+        Whether many packets of a schema that nobody knows are taken for a fault of the registry.
     """
     missing = [
         alert_id for alert_id in alerts.database.ids(folder) if not _is_archived(alerts, alert_id)
     ]
     counts = Counter[str]()
     while missing:
-        with Taking(alerts, shard_bytes) as taking:
+        with Taking(alerts, shard_bytes, is_patient=is_patient) as taking:
             while missing and not taking.is_full:
                 taking.add(alerts.database.packet(missing.pop(0)))
             counts += taking.end([])
@@ -138,12 +154,22 @@ class Taking:
         The size at which a shard is full.
     is_counted
         Whether the messages are new to the night's account.
+    is_patient
+        Whether many packets of a schema that nobody knows are taken for a fault of the registry.
     """
 
-    def __init__(self, alerts: Alerts, shard_bytes: int, *, is_counted: bool = True) -> None:
+    def __init__(
+        self,
+        alerts: Alerts,
+        shard_bytes: int,
+        *,
+        is_counted: bool = True,
+        is_patient: bool = True,
+    ) -> None:
         self._alerts = alerts
         self._shard_bytes = shard_bytes
         self._is_counted = is_counted
+        self._doubts = Doubts(is_patient=is_patient)
         self._stack = ExitStack()
         self._writers: dict[DayObs, ShardWriter] = {}
         self._archived: dict[DayObs, list[tuple[Shard, Sequence[int]]]] = {}
@@ -165,17 +191,45 @@ class Taking:
         return any(writer.size_bytes >= self._shard_bytes for writer in self._writers.values())
 
     def add(self, message: Message) -> None:
-        """Take one message: into a shard, into quarantine, or as one that is known."""
+        """Take one message: into a shard, into quarantine, or as one that is known.
+
+        Raises
+        ------
+        SchemaRegistryUnavailable
+            If many packets name a schema by which none is read.
+        """
         if not message.data:
             self._count(DayObs.at(message.time), "empty", messages=0)
             return
         try:
             packet = self._alerts.packets.read(message.data, message.place)
         except (AlertUnreadable, AlertSchemaUnknown) as error:
-            night = DayObs.at(message.time)
-            refuse_packet(self._alerts, message, night, error)
-            self._count(night, "refused")
+            number = self._alerts.packets.doubted(message.data)
+            if number is None:
+                self._refuse(message, error)
+                return
+            self._doubts.hold(number, message)
+            if self._doubts.is_full:
+                self._settle()
             return
+        self._take(packet, message)
+
+    def _settle(self) -> None:
+        """Read once more what was held back; what still cannot be read is bad."""
+        for message in self._doubts.give_back():
+            try:
+                packet = self._alerts.packets.read(message.data, message.place)
+            except (AlertUnreadable, AlertSchemaUnknown) as error:
+                self._refuse(message, error)
+                continue
+            self._take(packet, message)
+
+    def _refuse(self, message: Message, error: DbbError) -> None:
+        night = DayObs.at(message.time)
+        refuse_packet(self._alerts, message, night, error)
+        self._count(night, "refused")
+
+    def _take(self, packet: Packet, message: Message) -> None:
         sha256 = hashlib.sha256(message.data).hexdigest()
         before = self._new.get(packet.alert_id) or self._find(packet)
         if not before:
@@ -189,6 +243,7 @@ class Taking:
 
     def end(self, steps: Sequence[Step]) -> Counter[str]:
         """Finish the shards, and record them and the steps; give the counts."""
+        self._settle()
         shards = [
             writer.finish(
                 {each: self._alerts.packets.schema(each) for each in self._schemas[night]}

@@ -6,12 +6,15 @@ the index files, read from the store. They must agree before the stream forgets 
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 
 from dbb.errors import AlertCountsDiffer, AlertUnreadable, DbbError
 from dbb.flows.alert_archiving import refuse_packet
-from dbb.flows.alerts import Alerts
+from dbb.flows.alerts import AlertRows, Alerts
+from dbb.flows.backbone import Backbone
 from dbb.model import strict_json
+from dbb.model.alarm import Alarm
 from dbb.model.alerts import Account, NightCount, unit_of
 from dbb.model.day_obs import DayObs
 from dbb.model.kind import Kind
@@ -21,6 +24,11 @@ log = logging.getLogger(__name__)
 
 CODES = ("alert-unreadable", "alert-schema-unknown")
 """Of packets that were issued; that of a conflict is archived under its number."""
+
+TELL_AFTER = dt.timedelta(hours=24)
+"""By then a night is counted, and whoever looks after it had half a day."""
+
+TELL_FOR = dt.timedelta(days=30)
 
 
 def take_reports(alerts: Alerts) -> int:
@@ -50,16 +58,42 @@ def take_reports(alerts: Alerts) -> int:
 def count_night(alerts: Alerts, night: DayObs) -> NightCount:
     """Count a night; the indexes are read."""
     found = alerts.rows.accounts(night, night)
-    unit = unit_of(night)
-    ledger = alerts.backbone.ledger
+    archived = sum(len(alerts.shards.ids(shard)) for shard in alerts.rows.shards(night))
+    account = found[0] if found else Account(night)
+    return _count(alerts.backbone, account, archived, alerts.retention)
+
+
+def _count(
+    backbone: Backbone, account: Account, archived: int, retention: dt.timedelta
+) -> NightCount:
+    unit, ledger = unit_of(account.night), backbone.ledger
     rejected = ledger.refusals(unit=unit, decision=Decision.REJECTED)
     return NightCount(
-        account=found[0] if found else Account(night),
-        archived=sum(len(alerts.shards.ids(shard)) for shard in alerts.rows.shards(night)),
+        account=account,
+        archived=archived,
         held=len(ledger.refusals(unit=unit)),
         rejected=sum(each.code in CODES for each in rejected),
-        deadline=night.end + alerts.retention,
+        deadline=account.night.end + retention,
     )
+
+
+def find_open_nights(backbone: Backbone, rows: AlertRows, retention: dt.timedelta) -> list[Alarm]:
+    """Find nights that are over for a day and whose counts do not agree: the stream will forget them.
+
+    What is archived is counted in the ledger here, so that it may be asked often; `check_night` reads
+    the indexes.
+    """
+    now = backbone.clock.now()
+    alarms = []
+    for account in rows.accounts(DayObs.at(now - TELL_FOR), DayObs.at(now)):
+        archived = sum(shard.alerts for shard in rows.shards(account.night))
+        count = _count(backbone, account, archived, retention)
+        since = account.night.end + TELL_AFTER
+        if since <= now and not count.is_closed:
+            night = str(account.night)
+            error = AlertCountsDiffer.for_night(night, str(count), count.deadline, now)
+            alarms.append(Alarm.of(error, f"alerts {night}", since))
+    return alarms
 
 
 def check_night(alerts: Alerts, night: DayObs) -> NightCount:

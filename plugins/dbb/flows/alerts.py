@@ -14,7 +14,7 @@ from dbb.model.day_obs import DayObs
 
 
 class AlertStream(Protocol):
-    """Read the stream; every method may raise ``CatalogUnavailable``. It acknowledges nothing."""
+    """Read the stream; every method may raise ``KafkaUnavailable``. It acknowledges nothing."""
 
     @property
     def topic(self) -> str:
@@ -55,9 +55,12 @@ class PacketReader(Protocol):
         ------
         AlertUnreadable, AlertSchemaUnknown
             If it cannot be.
-        CatalogUnavailable
+        SchemaRegistryUnavailable
             If the schema registry does not answer.
         """
+
+    def doubted(self, data: bytes) -> int | None:
+        """Give the number of the schema that a packet names, if none was read by it so far."""
 
     def schema(self, number: int) -> str:
         """Give a schema that was used, as JSON."""

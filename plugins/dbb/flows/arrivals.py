@@ -32,7 +32,8 @@ from dbb.model.digest import Digest
 from dbb.model.exposure import ObsId, Unit
 from dbb.model.instrument import Instrument
 from dbb.model.names import SafeName
-from dbb.ports import StoredFile, UnitRow
+from dbb.ports.ledger import UnitRow
+from dbb.ports.store import StoredFile
 
 log = logging.getLogger(__name__)
 

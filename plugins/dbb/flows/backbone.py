@@ -9,19 +9,14 @@ from dbb.model.calibration import GROUP_PATIENCE_S
 from dbb.model.endpoint import RawPolicy
 from dbb.model.instrument import Instrument
 from dbb.model.policy import PolicyBook
-from dbb.ports import (
-    Calibrations,
-    Catalog,
-    Clock,
-    Inbox,
-    Indexer,
-    Inspector,
-    Ledger,
-    ReadSidecars,
-    Repository,
-    Sky,
-    Store,
-)
+from dbb.ports.calibrations import Calibrations
+from dbb.ports.catalog import Catalog
+from dbb.ports.clock import Clock
+from dbb.ports.images import Indexer, Inspector, ReadSidecars, Sky
+from dbb.ports.inbox import Inbox
+from dbb.ports.ledger import Ledger
+from dbb.ports.repository import Repository
+from dbb.ports.store import Store
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from dbb.flows.backbone import Backbone
+from dbb.flows.cache_ages import read_cache_ages
 from dbb.flows.releasing import find_releasable, release_units
 from dbb.model.endpoint import Endpoint
 
@@ -155,8 +156,10 @@ def measure_buffers(
     return buffers
 
 
-def buffers_document(backbone: Backbone, rows: ExpiryRows) -> dict[str, Any]:
-    """Give what was measured last, and what has gone from caches, as a document of ``dbb-buffers/1``."""
+def buffers_document(
+    backbone: Backbone, rows: ExpiryRows, endpoints: Iterable[str]
+) -> dict[str, Any]:
+    """Give what was measured last, and what caches at endpoints hold, as a document of ``dbb-buffers/1``."""
     now = backbone.clock.now()
     noted = backbone.ledger.noted([NOTED]).get(NOTED)
     expiries = rows.expiries(now)
@@ -166,6 +169,7 @@ def buffers_document(backbone: Backbone, rows: ExpiryRows) -> dict[str, Any]:
         "measured_at": None if noted is None else noted.at.isoformat(timespec="milliseconds"),
         "is_old": noted is None or now - noted.at > MEASURED_LASTS,
         "buffers": [] if noted is None else json.loads(noted.document),
+        "caches": read_cache_ages(backbone, endpoints),
         "expiries": list(expiries.rows),
         "pins": expiries.pins,
     }

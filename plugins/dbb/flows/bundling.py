@@ -21,7 +21,8 @@ from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.instrument import Detector
 from dbb.model.manifest import Entry, Manifest
 from dbb.model.names import SafeName
-from dbb.ports import BundleIndex, StoredFile, Writer
+from dbb.ports.images import BundleIndex
+from dbb.ports.store import StoredFile, Writer
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 """A raw image has 20 MB at most; a larger file is refused before it fills the memory."""

@@ -20,7 +20,7 @@ from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did
 from dbb.model.parcel import Parcel
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 UNITS_AT_ONCE = 500
 """Manifests read before their fingerprints are kept: what a killed scan has read is not lost."""

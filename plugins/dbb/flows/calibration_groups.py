@@ -16,7 +16,7 @@ from dbb.model.delivery import State
 from dbb.model.exposure import ExposureFacts
 from dbb.model.payload import CalibrationKind
 from dbb.model.quarantine import Decision
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from dbb.model.lfn import unescape_name
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did
 from dbb.model.parcel import Parcel
-from dbb.ports import CatalogFile, UnitRow
+from dbb.ports.catalog import CatalogFile
+from dbb.ports.ledger import UnitRow
 
 _ZIP = {"rubin_butler": "zip_file", "rubin_sidecar": ""}
 """By these keys Rubin's ingest daemon knows a zip for ``ingest_zip``. The manifest has none: that

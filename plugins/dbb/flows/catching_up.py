@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from dbb.flows.arrivals import is_finished
 from dbb.flows.backbone import Backbone
-from dbb.flows.night import Verdict, night_report
+from dbb.flows.night import night_report
+from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
 
 DAG_ID = "raw_transfer"

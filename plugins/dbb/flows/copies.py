@@ -18,7 +18,8 @@ from dbb.flows.registration import ask_for_copies
 from dbb.flows.wanting import traits_of
 from dbb.model.delivery import Delivery, State
 from dbb.model.policy import Policy
-from dbb.ports import Lock, RuleState, UnitRow
+from dbb.ports.catalog import Lock, RuleState
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from dbb.flows.standing import NightRow
+from dbb.flows.standing import Line
 from dbb.model.instrument import Instrument
 from dbb.model.quarantine import Refusal
 
 
-def count_lacking(rows: Iterable[NightRow]) -> dict[str, dict[str, int]]:
+def count_lacking(lines: Iterable[Line]) -> dict[str, dict[str, int]]:
     """Count, by instrument and detector, the bundles that were made without its image."""
     found: dict[str, Counter[str]] = {}
-    for line in rows:
-        if line.row.missing:
-            found.setdefault(line.row.instrument, Counter()).update(line.row.missing)
+    for line in lines:
+        if line.missing:
+            found.setdefault(line.instrument, Counter()).update(line.missing)
     return {name: dict(sorted(counts.items())) for name, counts in sorted(found.items())}
 
 

@@ -22,7 +22,7 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.restoring import Restoring, ScratchRepository
 from dbb.model.drill import Drill, DrillKind
 from dbb.model.endpoint import Endpoint, Role
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 log = logging.getLogger(__name__)
 

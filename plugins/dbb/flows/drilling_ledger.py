@@ -15,7 +15,7 @@ from dbb.flows.rebuilding import rebuild_ledger
 from dbb.model.delivery import Delivery, State
 from dbb.model.drill import Drill, DrillKind
 from dbb.model.kind import Kind
-from dbb.ports import Ledger, UnitRow
+from dbb.ports.ledger import Ledger, UnitRow
 
 log = logging.getLogger(__name__)
 

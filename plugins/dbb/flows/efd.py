@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from dbb.errors import DbbError
 from dbb.model.efd import Cell, CellState, Copied, Count, EfdFile, Topic, hour_of
-from dbb.ports import Clock, Store
+from dbb.ports.clock import Clock
+from dbb.ports.store import Store
 
 SETTLE = dt.timedelta(minutes=5)
 """How long after its end an hour is due: points take seconds to arrive."""

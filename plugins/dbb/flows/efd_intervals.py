@@ -17,14 +17,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dbb.errors import DbbError, EfdNotExtracted, EfdValuesRefused
+from dbb.errors import DbbError, EfdNotExtracted, EfdSchemaChanged, EfdValuesRefused
 from dbb.flows.efd import SETTLE, Cells
 from dbb.flows.efd_archiving import SWEEP
 from dbb.flows.efd_transforming import TransformPorts, transform_interval
 from dbb.model.efd import HOUR, Cell, CellState, hour_of, hours_between
 from dbb.model.efd_interval import Interval, IntervalState
 from dbb.model.efd_values import ExposureWindow
-from dbb.ports import Clock
+from dbb.ports.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -249,8 +249,9 @@ def make_intervals(
 
     Raises
     ------
-    EfdValuesRefused
-        If an expectation forbids one; the others were made.
+    EfdValuesRefused, EfdSchemaChanged
+        If an expectation forbids one, or a field that it is made of is no number any more; the others
+        were made.
     DbbError
         If one failed; the others were made.
     """
@@ -262,7 +263,8 @@ def make_intervals(
     for hour in sorted({*hours, *reasons}):
         for interval in look_at(ports, hour, hour + HOUR, is_all=False):
             error = _make(ports, interval, reasons.get(hour, ""), counts)
-            if error is not None and not (last is not None and isinstance(error, EfdValuesRefused)):
+            is_refusal = isinstance(error, EfdValuesRefused | EfdSchemaChanged)
+            if error is not None and not (last is not None and is_refusal):
                 last = error  # that something failed is worth another attempt: it comes first
     log.info("action=efd-make instrument=%s %s", ports.instrument, counts)
     if last is not None:
@@ -287,7 +289,7 @@ def _make(
     accepted = accept if interval.state is IntervalState.REFUSED else ""  # this very refusal
     try:
         done = transform_interval(ports.transform, interval.begin, interval.end, accepted)
-    except EfdValuesRefused as error:
+    except (EfdValuesRefused, EfdSchemaChanged) as error:
         counts["refused"] += 1
         refused = replace(well, state=IntervalState.REFUSED, gate_sha256=ports.gate_sha256)
         ports.intervals.note(replace(refused, code=error.code, reason=error.message))

@@ -1,19 +1,25 @@
-"""Values of telemetry at every endpoint: publications travel as files, are loaded in order, and are compared."""
+"""Values of telemetry, and exposures, at every endpoint.
+
+Publications of both have one row of numbers. They travel as files, are loaded in the order of their numbers,
+and are compared: as of a number, a question that joins both has one answer everywhere.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from dbb.digests import digest_bytes, digest_stream
 from dbb.errors import DigestMismatch, EfdValuesDiffer, EfdValuesLate
-from dbb.flows.efd_sealing import Files
+from dbb.flows.backbone import Backbone
+from dbb.flows.efd_sealing import Files, seal_files
 from dbb.model.digest import Digest
-from dbb.model.efd_values import Compared, Publication, ValuesFile
+from dbb.model.efd_values import Compared, DayKey, FileThere, Loaded, PublicationFile
 from dbb.model.kind import Kind
-from dbb.ports import Clock, Store
+from dbb.ports.clock import Clock
+from dbb.ports.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -21,30 +27,30 @@ LEVEL1_PUBLIC = dt.timedelta(hours=24)
 """L1PublicT, DMS-DBB-REQ-0007: within this both archive endpoints have what the archive published."""
 
 
-class ValuesFiles(Files, Protocol):
+class PublicationFiles(Files, Protocol):
     """Remember the files of publications."""
 
-    def unwritten(self) -> list[ValuesFile]:
+    def unwritten(self) -> list[PublicationFile]:
         """Name the files that are to be written, in the order of their publications."""
 
-    def write(self, publication_id: int) -> bytes:
-        """Give a publication as the bytes of a file."""
+    def write(self, file: PublicationFile) -> bytes:
+        """Give the bytes of a file."""
 
-    def note(self, file: ValuesFile, digest: Digest) -> None:
+    def note(self, file: PublicationFile, digest: Digest) -> None:
         """Note a file that was written and read back."""
 
-    def at_endpoint(self, endpoint: str, after: int) -> list[tuple[int, str, str]]:
-        """List number, name and sha256 of the files after a publication that are published there."""
+    def at_endpoint(self, endpoint: str, after: int) -> list[FileThere]:
+        """List the files with publications after one that are published there, in their order."""
 
 
-class EndpointValues(Protocol):
+class EndpointDatabase(Protocol):
     """Load publications into an endpoint's database."""
 
     def last(self) -> int:
         """Give the number of the last publication that is there."""
 
-    def load(self, data: bytes, where: str) -> Publication:
-        """Add a publication, which is checked before."""
+    def load(self, data: bytes, where: str) -> Loaded:
+        """Add a file's publications, which are checked before."""
 
 
 class Hashes(Protocol):
@@ -56,24 +62,44 @@ class Hashes(Protocol):
     def publications_after(self, publication_id: int) -> list[tuple[int, dt.datetime]]:
         """List number and time of the publications after one."""
 
-    def days(self, instrument: str, publication_id: int) -> dict[int, tuple[int, int, int]]:
-        """Sum up each day's hashes, as of a publication."""
+    def days(self, publication_id: int) -> dict[DayKey, tuple[int, int, int]]:
+        """Sum up the hashes of every day and table that there is, as of a publication."""
 
-    def hashes(self, instrument: str, day_obs: int, publication_id: int) -> dict[str, str]:
-        """Read the hashes of a day's rows, by ``exposure property``."""
+    def hashes(self, key: DayKey, publication_id: int) -> dict[str, str]:
+        """Read the hashes of a day's rows of a table, by their subjects."""
 
 
-def write_publications(files: ValuesFiles, store: Store) -> int:
-    """Write the publications of which there is no good file into the archive; give their number.
+def send_publications(backbone: Backbone, files: PublicationFiles) -> dict[str, int]:
+    """Write the new publications into files, and put these into parcels for every endpoint.
+
+    Those before one that cannot be written travel all the same.
+
+    Raises
+    ------
+    DigestMismatch, EfdValuesDiffer
+        If one cannot be written; it waits, and those after it.
+    """
+    written = 0
+    try:
+        written = write_publications(files, backbone.archive)
+    finally:
+        parcels = len(seal_files(backbone, files))
+    return {"files": written, "parcels": parcels}
+
+
+def write_publications(files: PublicationFiles, store: Store) -> int:
+    """Write the publications of which there is no good file into the archive; give the number of files.
 
     Raises
     ------
     DigestMismatch
         If what is read back is not what was written; nothing is noted of it.
+    EfdValuesDiffer
+        If what is in the database is not what was published.
     """
     todo = files.unwritten()
     for file in todo:
-        data = files.write(file.publication_id)
+        data = files.write(file)
         stored = f"{Kind.FILE.scope}/{file.name}"
         with store.create(stored) as writer:
             writer.write(data)
@@ -87,64 +113,76 @@ def write_publications(files: ValuesFiles, store: Store) -> int:
 
 
 def load_publications(
-    files: ValuesFiles, endpoint: str, store: Store, target: EndpointValues
+    files: PublicationFiles,
+    endpoint: str,
+    store: Store,
+    target: EndpointDatabase,
+    *,
+    is_time_up: Callable[[], bool] = lambda: False,
 ) -> dict[str, int]:
     """Load what has come to an endpoint into its database, in the order of publications.
+
+    Parameters
+    ----------
+    files, endpoint, store, target
+        The files that travel, where to, and what is there.
+    is_time_up
+        Asked before each file but the first: an endpoint that is new has the files of years to load.
 
     Returns
     -------
     dict
-        How many were ``loaded``, with how many ``versions``; how many ``wait`` for one before them.
+        How many publications were ``loaded``, with how many ``versions``; how many files ``wait``
+        for a publication before them, and how many are ``left`` to the next run.
 
     Raises
     ------
     DigestMismatch
         If a file is not what was sent; those before it are loaded.
     """
-    counts = {"loaded": 0, "versions": 0, "wait": 0}
+    counts = {"loaded": 0, "versions": 0, "wait": 0, "left": 0}
     there = files.at_endpoint(endpoint, target.last())
-    for publication_id, name, sha256 in there:
-        if publication_id != target.last() + 1:
-            break  # its predecessor is on its way
-        stored = f"{Kind.FILE.scope}/{name}"
+    for number, file in enumerate(there):
+        if number and is_time_up():
+            counts["left"] = len(there) - number
+            break
+        if file.first != target.last() + 1:
+            counts["wait"] = len(there) - number  # its predecessor is on its way
+            break
+        stored = f"{Kind.FILE.scope}/{file.name}"
         with store.open(stored) as stream:
             data = stream.read()
         found = digest_bytes(data)
-        if found.sha256 != sha256:
-            raise DigestMismatch.for_copy(store.url_of(stored), sha256, found.sha256)
+        if found.sha256 != file.sha256:
+            raise DigestMismatch.for_copy(store.url_of(stored), file.sha256, found.sha256)
         done = target.load(data, store.url_of(stored))
-        counts["loaded"] += 1
-        counts["versions"] += done.rows
-    counts["wait"] = len(there) - counts["loaded"]
+        counts["loaded"] += done.publications
+        counts["versions"] += done.versions
     log.info("action=efd-load endpoint=%s %s", endpoint, counts)
     return counts
 
 
-def compare_values(
-    archive: Hashes, endpoint: str, there: Hashes, instruments: Sequence[str], clock: Clock
-) -> Compared:
-    """Compare all values of an endpoint with the archive's by their hashes; look, and change nothing."""
+def compare_values(archive: Hashes, endpoint: str, there: Hashes, clock: Clock) -> Compared:
+    """Compare all that an endpoint has with the archive's by hashes; look, and change nothing."""
     number = min(archive.last(), there.last())
     behind = archive.publications_after(number)
     late = [at for _, at in behind if at < clock.now() - LEVEL1_PUBLIC]
     differ: list[str] = []
-    compared = 0
     if there.last() > archive.last():
         differ.append(f"publication {there.last()} is not the archive's")
-    for instrument in instruments:
-        ours, theirs = (each.days(instrument, number) for each in (archive, there))
-        compared += len(ours.keys() | theirs.keys())
-        for day in sorted(ours.keys() | theirs.keys()):
-            if ours.get(day) == theirs.get(day):
-                continue
-            left, right = (each.hashes(instrument, day, number) for each in (archive, there))
-            differ += [
-                f"{instrument} {day} {key}"
-                for key in sorted(left.keys() | right.keys())
-                if left.get(key) != right.get(key)
-            ]
+    ours, theirs = archive.days(number), there.days(number)
+    compared = sorted(ours.keys() | theirs.keys())
+    for key in compared:
+        if ours.get(key) == theirs.get(key):
+            continue
+        left, right = archive.hashes(key, number), there.hashes(key, number)
+        differ += [
+            f"{key.instrument} {key.day_obs} {key.table} {subject}"
+            for subject in sorted(left.keys() | right.keys())
+            if left.get(subject) != right.get(subject)
+        ]
     found = Compared(
-        endpoint, number, len(behind), min(late, default=None), compared, tuple(differ)
+        endpoint, number, len(behind), min(late, default=None), len(compared), tuple(differ)
     )
     log.info(
         "action=efd-compare-values endpoint=%s publication=%d behind=%d differ=%d",

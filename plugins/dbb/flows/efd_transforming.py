@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,15 +69,6 @@ class TransformPorts:
     published: Published
     transform: Callable[[Sequence[ExposureWindow]], Any]
     judge: Callable[[Any, Sequence[EfdRow]], list[Violation]]
-
-
-def split_hours(begin: dt.datetime, end: dt.datetime) -> Iterator[tuple[dt.datetime, dt.datetime]]:
-    """Cut a time into the intervals of the schedule: whole hours, and what is left at the ends."""
-    hour = dt.timedelta(hours=1)
-    while begin < end:
-        whole = begin.replace(minute=0, second=0, microsecond=0) + hour
-        yield begin, min(whole, end)
-        begin = whole
 
 
 def transform_interval(

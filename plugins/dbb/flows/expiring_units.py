@@ -18,7 +18,8 @@ from dbb.model.expiry import Expiry, ExpiryState, Item, Rule
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel, ParcelName
-from dbb.ports import RuleWish, UnitRow
+from dbb.ports.catalog import RuleWish
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from dbb.model.delivery import State
 from dbb.model.expiry import Expiry, ExpiryState, Item, Pin, Rule
 from dbb.model.kind import Kind
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 CHUNK = 500
 """Items worked at once: so many a killed run repeats at most."""

@@ -16,7 +16,7 @@ from dbb.errors import DigestMismatch, ExportRefused
 from dbb.flows.export_ports import Signer, Work
 from dbb.model import strict_json
 from dbb.model.export import SCHEMA, ExportOrder
-from dbb.ports import READ_BYTES, Store, Writer
+from dbb.ports.store import READ_BYTES, Store, Writer
 from dbb.verify_bag import MANIFEST, SIGNATURE, SNAPSHOT, TAG_MANIFEST, encode_path
 
 CRATE = "ro-crate-metadata.json"

@@ -11,7 +11,7 @@ from typing import IO
 from dbb.digests import digest_stream
 from dbb.errors import DigestMismatch, MissingCopy
 from dbb.model.export import Pinned
-from dbb.ports import READ_BYTES, Store
+from dbb.ports.store import READ_BYTES, Store
 
 
 def is_there(target: Store, pinned: Pinned) -> bool:

@@ -28,7 +28,8 @@ from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did, SafeName
 from dbb.model.parcel import Parcel, ParcelName
-from dbb.ports import READ_BYTES, UnitRow
+from dbb.ports.ledger import UnitRow
+from dbb.ports.store import READ_BYTES
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dbb.model.export import ExportOrder, Pinned, Unavailable, Wanted
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 
 class Selection(Protocol):

@@ -23,7 +23,7 @@ from dbb.flows.export_copying import copy_datasets
 from dbb.flows.export_ports import ExportPorts
 from dbb.model.delivery import State
 from dbb.model.export import Pinned, Unavailable
-from dbb.ports import Store
+from dbb.ports.store import Store
 from dbb.verify_bag import REQUIRED, SIGNATURE, SNAPSHOT, TAG_MANIFEST, Finding, Report, verify
 
 log = logging.getLogger(__name__)

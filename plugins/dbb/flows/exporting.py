@@ -24,7 +24,7 @@ from dbb.flows.export_ports import ExportPorts, Selection, Work
 from dbb.flows.export_since import note_earlier
 from dbb.model import strict_json
 from dbb.model.export import ExportOrder, Pinned
-from dbb.ports import Store
+from dbb.ports.store import Store
 from dbb.verify_bag import TAG_MANIFEST, verify
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from dbb.errors import BadDocument
 from dbb.model import strict_json
 from dbb.model.exposure import ObsId
 from dbb.model.instrument import Instrument
-from dbb.ports import Store, StoredFile
+from dbb.ports.store import Store, StoredFile
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
 

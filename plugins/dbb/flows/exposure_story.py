@@ -14,7 +14,7 @@ from dbb.flows.standing import NightRow, Standing, judge_unit
 from dbb.model.delivery import Delivery, State
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.quarantine import Refusal
-from dbb.ports import DeliveryEvent, UnitRow
+from dbb.ports.ledger import DeliveryEvent, UnitRow
 
 SCHEMA = "dbb-exposure/1"
 

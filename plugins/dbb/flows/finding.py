@@ -11,7 +11,7 @@ from dbb.model.exposure import ObsId, Unit
 from dbb.model.kind import Kind
 from dbb.model.names import Did
 from dbb.model.parcel import ParcelName
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 PARTS_AT_ONCE = 16
 """Parts of an exposure that are asked for in one query; more than one is rare."""

@@ -10,7 +10,7 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.refusing import refuse_unit
 from dbb.model.delivery import State
 from dbb.model.exposure import ExposureFacts
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

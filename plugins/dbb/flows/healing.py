@@ -55,7 +55,7 @@ from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.finding import Discrepancy, Finding, FindingState, Remedy, Sighting
 from dbb.model.plan import Line, Plan
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

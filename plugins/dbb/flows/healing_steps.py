@@ -24,7 +24,7 @@ from dbb.model.manifest import Manifest
 from dbb.model.names import Did
 from dbb.model.parcel import Parcel
 from dbb.model.plan import Line
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dbb.flows.backbone import Backbone
 from dbb.model.event import EventState, read_event
-from dbb.ports import Inbox
+from dbb.ports.inbox import Inbox
 
 log = logging.getLogger(__name__)
 

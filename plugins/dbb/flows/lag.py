@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbb.flows.standing import NightRow
-from dbb.model.delivery import State
+from dbb.flows.backbone import Backbone
+from dbb.model.day_obs import DayObs
+from dbb.model.night_units import AlikeUnits, NightLags
+
+L1_PUBLIC_T = dt.timedelta(hours=24)  # L1PublicT, within which products of a night are public
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +35,29 @@ class Lag:
         }
 
 
-def measure_lags(rows: Sequence[NightRow], endpoints: Iterable[str]) -> tuple[Lag, ...]:
-    """Measure the endpoints at which something is published."""
-    lags = []
-    for endpoint in endpoints:
-        seconds = sorted(
-            round((place.since_at - line.row.changed_at).total_seconds(), 3)
-            for line in rows
-            if (place := line.places[endpoint]).state == State.PUBLISHED
-            and place.since_at is not None
-        )
-        if seconds:
-            lags.append(
-                Lag(
-                    endpoint,
-                    len(seconds),
-                    quantile(seconds, 0.50),
-                    quantile(seconds, 0.95),
-                    seconds[-1],
-                )
-            )
-    return tuple(lags)
+def lags_of_nights(backbone: Backbone, first: DayObs, last: DayObs) -> list[NightLags]:
+    """Sum up the lags of nights, the newest first, then by the policy's order of endpoints."""
+    publishers = backbone.policy.publishers
+    place = {name: number for number, name in enumerate(publishers)}
+    found = backbone.ledger.lags(first.value, last.value, publishers, L1_PUBLIC_T)
+    return sorted(found, key=lambda each: (-each.day_obs, place[each.endpoint]))
 
 
-def quantile(ordered: Sequence[float], fraction: float) -> float:
+def measure_lags(found: Iterable[AlikeUnits], endpoints: Iterable[str]) -> tuple[Lag, ...]:
+    """Measure one night at the endpoints at which something is published."""
+    took: dict[str, list[int]] = {name: [] for name in endpoints}
+    for alike in found:
+        for endpoint, times in alike.took_us.items():
+            if endpoint in took:
+                took[endpoint] += times
+    return tuple(
+        Lag(name, len(times), _quantile(times, 50), _quantile(times, 95), _quantile(times, 100))
+        for name, times in ((name, sorted(times)) for name, times in took.items())
+        if times
+    )
+
+
+def _quantile(ordered: Sequence[int], percent: int) -> float:
     """Give the nearest rank: a lag that an exposure really had, and none in between."""
-    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]
+    place = -(-percent * len(ordered) // 100)
+    return round(ordered[max(0, place - 1)] / 1e6, 3)

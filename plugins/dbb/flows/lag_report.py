@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from dbb.flows.backbone import Backbone
 from dbb.flows.calibration_budget import Budget, read_budget
-from dbb.flows.lag import quantile
+from dbb.flows.lag import L1_PUBLIC_T, lags_of_nights
 from dbb.model.calibration import BACKBONE_SHARE_S, CAL_PROC_TIME_S, Attempt
 from dbb.model.day_obs import DayObs
-from dbb.model.delivery import State
+from dbb.model.night_units import NightLags
 
 SCHEMA = "dbb-lag/1"
-L1_PUBLIC_T_S = 24 * 3600  # L1PublicT, within which products of a night are public
+L1_PUBLIC_T_S = int(L1_PUBLIC_T.total_seconds())
 NIGHTS = 7
-
-
-class Arrival(NamedTuple):
-    """Hold when a unit was whole at the source, and how far it is at an endpoint since when."""
-
-    day_obs: int
-    endpoint: str
-    whole_at: dt.datetime
-    since_at: dt.datetime
-    state: str
-
-
-class LagRows(Protocol):
-    """Ask the ledger for arrivals."""
-
-    def arrivals(self, first: int, last: int, endpoints: Sequence[str]) -> list[Arrival]:
-        """Read when the units of nights were whole at the source, and how far they are elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class NightLag:
-    """Hold a night's lags at an endpoint, in seconds.
-
-    Parameters
-    ----------
-    published, open
-        Units that are published there, and that are to be.
-    p50_s, p95_s, max_s
-        Of the published ones; None where there are none.
-    longest_open_s
-        How long the open one that waits longest has waited.
-    late
-        Units that took longer than the limit, or have waited longer.
-    """
-
-    day_obs: int
-    endpoint: str
-    published: int
-    open: int
-    p50_s: float | None
-    p95_s: float | None
-    max_s: float | None
-    longest_open_s: float | None
-    late: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the fields as they stand in a document."""
-        names = ("day_obs", "endpoint", "published", "open", "p50_s", "p95_s", "max_s",
-                 "longest_open_s", "late")  # fmt: skip
-        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -74,7 +23,7 @@ class LagReport:
     """Hold the lags of the last nights, the newest first, and the calibrations under way."""
 
     as_of: dt.datetime
-    nights: tuple[NightLag, ...]
+    nights: tuple[NightLags, ...]
     calibrations: tuple[tuple[Attempt, Budget], ...]
 
     @property
@@ -96,19 +45,17 @@ class LagReport:
             "as_of": self.as_of.isoformat(timespec="milliseconds"),
             "sentence": self.sentence,
             "limit_s": L1_PUBLIC_T_S,
-            "nights": [each.to_json() for each in self.nights],
+            "nights": [each.to_json(self.as_of) for each in self.nights],
             "calibrations": [_budget_json(*each) for each in self.calibrations],
         }
 
 
-def lag_report(
-    backbone: Backbone, rows: LagRows, last: DayObs | None = None, number: int = NIGHTS
-) -> LagReport:
+def lag_report(backbone: Backbone, last: DayObs | None = None, number: int = NIGHTS) -> LagReport:
     """Read the lags of nights from the ledger alone.
 
     Parameters
     ----------
-    backbone, rows
+    backbone
         The ports.
     last
         The last night; tonight if left out.
@@ -118,36 +65,8 @@ def lag_report(
     now = backbone.clock.now()
     last = last or DayObs.at(now)
     first = DayObs.parse((last.date - dt.timedelta(days=number - 1)).isoformat())
-    grouped: dict[tuple[int, str], list[Arrival]] = {}
-    for arrival in rows.arrivals(first.value, last.value, backbone.policy.publishers):
-        grouped.setdefault(arrival[:2], []).append(arrival)
-    places = {name: place for place, name in enumerate(backbone.policy.publishers)}
-    nights = tuple(
-        _night_lag(*key, grouped[key], now)
-        for key in sorted(grouped, key=lambda key: (-key[0], places[key[1]]))
-    )
+    nights = tuple(lags_of_nights(backbone, first, last))
     return LagReport(now, nights, tuple(_calibrations(backbone, first)))
-
-
-def _night_lag(
-    day_obs: int, endpoint: str, arrivals: Sequence[Arrival], now: dt.datetime
-) -> NightLag:
-    took = sorted(
-        round((each.since_at - each.whole_at).total_seconds(), 3)
-        for each in arrivals
-        if each.state == State.PUBLISHED
-    )
-    waits = [
-        round((now - each.whole_at).total_seconds(), 3)
-        for each in arrivals
-        if each.state not in (State.PUBLISHED, State.RELEASED)
-    ]
-    return NightLag(
-        day_obs, endpoint, len(took), len(waits),
-        quantile(took, 0.50) if took else None, quantile(took, 0.95) if took else None,
-        took[-1] if took else None, max(waits, default=None),
-        sum(lag > L1_PUBLIC_T_S for lag in (*took, *waits)),
-    )  # fmt: skip
 
 
 def _calibrations(backbone: Backbone, first: DayObs) -> list[tuple[Attempt, Budget]]:

@@ -21,7 +21,8 @@ from dbb.model.event import poison
 from dbb.model.lfa import Announcement, LfaObject
 from dbb.model.lfa_classes import LfaClass, LfaDataset, classify
 from dbb.model.sidecar import Sidecars
-from dbb.ports import Inbox, Store
+from dbb.ports.inbox import Inbox
+from dbb.ports.store import Store
 
 log = logging.getLogger(__name__)
 

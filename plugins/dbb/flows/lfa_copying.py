@@ -29,7 +29,7 @@ from dbb.model.digest import Digest
 from dbb.model.kind import Kind
 from dbb.model.lfa import LfaObject
 from dbb.model.lfn import escape_name
-from dbb.ports import READ_BYTES, Store
+from dbb.ports.store import READ_BYTES, Store
 
 log = logging.getLogger(__name__)
 

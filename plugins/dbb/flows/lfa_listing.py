@@ -15,7 +15,7 @@ from dbb.errors import LfaEventUnusable
 from dbb.flows.lfa import Annex, announce, set_aside
 from dbb.model.day_obs import DayObs
 from dbb.model.lfa import Announcement
-from dbb.ports import StoredFile
+from dbb.ports.store import StoredFile
 
 log = logging.getLogger(__name__)
 

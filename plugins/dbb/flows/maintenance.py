@@ -68,6 +68,15 @@ class Maintenance:
         }
 
 
+def maintenance_document(lasts: Maintenance | None, working: Sequence[Working]) -> dict[str, Any]:
+    """Say what is held, by whom, and what still runs, as a document of schema ``dbb-maintenance/1``."""
+    return {
+        "schema": "dbb-maintenance/1",
+        "maintenance": lasts and lasts.to_json(),
+        "working": [str(each) for each in working],
+    }
+
+
 class Scheduling(Protocol):
     """Start DAGs or hold them: Airflow."""
 

@@ -10,7 +10,7 @@ from dbb.flows.cargo import read_cargo, read_document
 from dbb.model.delivery import State
 from dbb.model.instrument import Detector
 from dbb.model.manifest import Entry, Manifest
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 
 def read_manifest(

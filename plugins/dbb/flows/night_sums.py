@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from dbb.flows.standing import Standing
 from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
-from dbb.model.delivery import State
+from dbb.model.night_units import States
 from dbb.model.quarantine import Refusal
 
 ROUND = dt.timedelta(hours=1)
@@ -38,7 +38,7 @@ class Alike:
 
     day_obs: int
     gate: str
-    states: tuple[tuple[str, State, bool], ...]
+    states: States
     units: int
     exposures: int
     expected: int

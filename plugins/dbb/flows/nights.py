@@ -20,7 +20,7 @@ from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import Delivery, State
 from dbb.model.quarantine import Decision, Refusal
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 SCHEMA = "dbb-nights/1"
 NIGHTS = 28
@@ -80,13 +80,14 @@ class NightsReport:
             )
         if verdict is Verdict.WAITING:
             number = sum(night.standings[Standing.WAITING] for night in mine)
-            return f"WAITING — {number:,} of {_nights(mine)} wait; {self._when()}."
+            wait = "waits" if number == 1 else "wait"
+            return f"WAITING — {number:,} of {_nights(mine)} {wait}; {self._when()}."
         if verdict is Verdict.SAFE:
             number = sum(night.exposures for night in mine)
-            exposures = "exposure" if number == 1 else "exposures"
-            return (
-                f"SAFE — all {number:,} {exposures} of {_nights(mine)} are published and re-read."
+            what, are = (
+                ("the one exposure", "is") if number == 1 else (f"all {number:,} exposures", "are")
             )
+            return f"SAFE — {what} of {_nights(mine)} {are} published and re-read."
         return "EMPTY — the ledger knows no exposure of these nights."
 
     def _when(self) -> str:

@@ -23,7 +23,7 @@ from dbb.model.delivery import State
 from dbb.model.exposure import ExposureFacts
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -37,15 +37,10 @@ from dbb.model.kind import Kind
 from dbb.model.names import SafeName
 from dbb.model.oods import Served
 from dbb.model.parcel import Parcel, ParcelFile
-from dbb.ports import (
-    Clock,
-    Indexer,
-    Inspector,
-    LandedParcel,
-    Repository,
-    Store,
-    StoredFile,
-)
+from dbb.ports.clock import Clock
+from dbb.ports.images import Indexer, Inspector
+from dbb.ports.repository import LandedParcel, Repository
+from dbb.ports.store import Store, StoredFile
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from dbb.model.names import SafeName
 from dbb.model.parcel import Parcel, ParcelFile, ParcelName
 from dbb.model.quarantine import Decision
 from dbb.model.sidecar import Sidecars
-from dbb.ports import READ_BYTES, StoredFile
+from dbb.ports.store import READ_BYTES, StoredFile
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from dbb.model.endpoint import Endpoint
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
 from dbb.model.plan import Line, Plan
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

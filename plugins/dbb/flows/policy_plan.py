@@ -18,7 +18,7 @@ from dbb.model.endpoint import Endpoint, Role
 from dbb.model.kind import Kind
 from dbb.model.plan import Line, Plan
 from dbb.model.policy import Policy, Traits
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 PREFIX = "dbb-"
 """Of the names of our subscriptions: others are nobody's business here."""

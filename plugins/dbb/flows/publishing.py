@@ -13,7 +13,9 @@ from dbb.flows.observing import observe_cargoes
 from dbb.flows.refusing import close_refusals, refuse_unit
 from dbb.model.delivery import State
 from dbb.model.manifest import Manifest
-from dbb.ports import LandedBundle, LandedParcel, RuleState, UnitRow
+from dbb.ports.catalog import RuleState
+from dbb.ports.ledger import UnitRow
+from dbb.ports.repository import LandedBundle, LandedParcel
 
 log = logging.getLogger(__name__)
 

@@ -168,6 +168,7 @@ def register_catalog(handoff: Handoff) -> None:
     if catalog is None:
         server.register_database(plan)
         catalog = server.catalog(plan.database) or {}
+    server.register_authority(plan.database)
     there = {each["name"]: each for each in catalog.get("tables", ())}
     wanted = {name for name, _ in handoff.records.batches(handoff.name)}
     order = (TableKind.DIRECTOR, TableKind.CHILD, TableKind.REF_MATCH, TableKind.REGULAR)

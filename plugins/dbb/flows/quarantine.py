@@ -13,6 +13,7 @@ from dbb.flows.deciding import Signature, reject_refusal, release_refusal
 from dbb.flows.night import refusal_json
 from dbb.model.plan import Line, Plan
 from dbb.model.quarantine import Decision, Refusal
+from dbb.printable import count
 
 SCHEMA = "dbb-quarantine/1"
 ACTIONS = {"release": release_refusal, "reject": reject_refusal}
@@ -51,7 +52,7 @@ class QuarantineReport:
         """Say whether somebody must decide."""
         if not self.held:
             return "SAFE — nothing is held in quarantine."
-        items, codes = _count(self.held, "item"), _count(len(self.groups), "code")
+        items, codes = count(self.held, "item"), count(len(self.groups), "code")
         return f"ACT — {items} of {codes} held in quarantine."
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +82,17 @@ def quarantine_report(
     found = backbone.ledger.refusals(day_obs=day_obs, decision=decision)
     chosen = tuple(item for item in found if code in ("", item.code))
     return QuarantineReport(backbone.clock.now(), chosen)
+
+
+def choose_held(
+    backbone: Backbone,
+    refusal_ids: Sequence[str] = (),
+    codes: Sequence[str] = (),
+    day_obs: int | None = None,
+) -> list[str]:
+    """Name the held items that somebody means: those named, and those of whole codes, of one night or of all."""
+    found = quarantine_report(backbone, day_obs).refusals if codes else ()
+    return [*refusal_ids, *(item.refusal_id for item in found if item.code in codes)]
 
 
 def plan_decisions(backbone: Backbone, action: str, refusal_ids: Sequence[str]) -> Plan:
@@ -123,7 +135,7 @@ def _line(action: str, item: Refusal) -> Line:
 def apply_decisions(
     backbone: Backbone, action: str, refusal_ids: Sequence[str], sha256: str, signature: Signature
 ) -> list[tuple[str, str, bool]]:
-    """Carry out the plan that was read; one item that cannot be decided does not hold up the rest.
+    """Carry out the plan that was read (the beginning of its hash is enough); one item that cannot be decided does not hold up the rest.
 
     Returns
     -------
@@ -136,7 +148,7 @@ def apply_decisions(
         If the plan would be another one by now.
     """
     plan = plan_decisions(backbone, action, refusal_ids)
-    if plan.sha256 != sha256:
+    if len(sha256) < 12 or not plan.sha256.startswith(sha256):
         raise PlanRefused.for_stale(sha256[:12], plan.sha256)
     held = {item.refusal_id: item for item in backbone.ledger.refusals()}
     done = []
@@ -148,7 +160,3 @@ def apply_decisions(
         except DbbError as error:
             done.append((line.subject, str(error), False))
     return done
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun if number == 1 else f'{noun}s'}"

@@ -11,7 +11,7 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import Cargo, read_document, stored_name
 from dbb.model.delivery import State
 from dbb.model.names import Did
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

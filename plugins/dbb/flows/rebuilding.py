@@ -28,7 +28,7 @@ from dbb.model.exposure import ExposureFacts
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

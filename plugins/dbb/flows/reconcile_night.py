@@ -18,7 +18,7 @@ from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did
 from dbb.model.parcel import Parcel, ParcelName
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 
 @dataclass(frozen=True)

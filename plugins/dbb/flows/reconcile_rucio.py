@@ -20,7 +20,8 @@ from dbb.flows.wanting import traits_of
 from dbb.model.delivery import Delivery, State
 from dbb.model.finding import Discrepancy
 from dbb.model.names import Did
-from dbb.ports import Lock, RuleState, UnitRow
+from dbb.ports.catalog import Lock, RuleState
+from dbb.ports.ledger import UnitRow
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dbb.model.exposure import Unit
 from dbb.model.finding import Discrepancy
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
-from dbb.ports import StoredFile, UnitRow
+from dbb.ports.ledger import UnitRow
+from dbb.ports.store import StoredFile
 
 Folders = Mapping[str, Sequence[StoredFile]]
 """The files of a night at the source, by folder."""

@@ -9,7 +9,8 @@ from dbb.flows.reconcile_night import Night
 from dbb.flows.reconcile_views import REAPED, Scan
 from dbb.model.delivery import Delivery, State
 from dbb.model.finding import Discrepancy
-from dbb.ports import StoredFile, UnitRow
+from dbb.ports.ledger import UnitRow
+from dbb.ports.store import StoredFile
 
 NAMES_SHOWN = 5
 

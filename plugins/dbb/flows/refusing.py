@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dbb.errors import DbbError, MissingCopy
 from dbb.flows.backbone import Backbone
 from dbb.model.quarantine import Decision, Refusal
-from dbb.ports import StoredFile
+from dbb.ports.store import StoredFile
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from dbb.flows.refusing import refuse_unit
 from dbb.flows.wanting import traits_of
 from dbb.model.delivery import Delivery, State
 from dbb.model.policy import Policy, Traits
-from dbb.ports import CatalogEntry, RuleWish, UnitRow
+from dbb.ports.catalog import CatalogEntry, RuleWish
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from dbb.flows.manifests import read_manifests
 from dbb.flows.verifying import verify_units
 from dbb.model.delivery import State
 from dbb.model.manifest import Manifest
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ is published for it.
 A unit is lost only when every place that may have it was read and has no good copy: an endpoint that does not
 answer, a copy that is not published yet, files that still lie at the source keep it from being lost.
 
-Plan, look, apply: `plan_repairs` reads and changes nothing; `apply_repairs` does that plan or nothing.
+Plan, look, apply: `plan_repairs` reads and changes nothing; `carry_out` does what it says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dbb.digests import digest_stream
-from dbb.errors import BrokenContract, CopiesLost, Damaged, PlanRefused, Transient
+from dbb.errors import BrokenContract, CopiesLost, Damaged, Transient
 from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import (
     Cargo,
@@ -38,7 +38,8 @@ from dbb.flows.refusing import close_refusals, refuse_unit
 from dbb.flows.registration import register_units
 from dbb.model.delivery import Delivery, State
 from dbb.model.plan import Line, Plan
-from dbb.ports import RuleState, RuleWish, UnitRow
+from dbb.ports.catalog import RuleState, RuleWish
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 
@@ -197,42 +198,9 @@ def _state(known: Mapping[tuple[str, str], Delivery], unit: str, place: str) -> 
     return None if delivery is None else delivery.state
 
 
-def is_large(backbone: Backbone, plan: Plan) -> bool:
-    """Say whether a plan repairs so much that a person must look at it first."""
-    ((archive, units),) = count_repairs(backbone, plan).items()
-    there, _ = backbone.ledger.count_published(archive)
-    return units > max(BRAKE_UNITS, BRAKE_SHARE * (there + units))
-
-
 def count_repairs(backbone: Backbone, plan: Plan) -> dict[str, int]:
     """Count the units at the archive whose bytes a plan replaces or gives up."""
     return {backbone.policy.archive: sum(line.units for line in plan.of(RESTORE, LOSE))}
-
-
-def apply_repairs(
-    backbone: Backbone,
-    rows: BrokenRows,
-    order: Sequence[str],
-    sha256: str,
-    *,
-    accept_large: bool = False,
-) -> Plan:
-    """Do what a plan says, if it is still the plan.
-
-    Raises
-    ------
-    PlanRefused
-        If the plan would be another one now, or repairs more than the brake allows.
-    """
-    plan = plan_repairs(backbone, rows, order)
-    if len(sha256) < 12 or not plan.sha256.startswith(sha256):
-        raise PlanRefused.for_stale(sha256, plan.sha256)
-    if not accept_large and is_large(backbone, plan):
-        ((archive, units),) = count_repairs(backbone, plan).items()
-        there, _ = backbone.ledger.count_published(archive)
-        raise PlanRefused.for_too_much(archive, units, there + units)
-    carry_out(backbone, plan)
-    return plan
 
 
 def carry_out(backbone: Backbone, plan: Plan) -> None:

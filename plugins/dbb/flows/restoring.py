@@ -24,15 +24,10 @@ from dbb.model.exposure import Unit
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
-from dbb.ports import (
-    READ_BYTES,
-    CatalogFile,
-    LandedBundle,
-    LandedParcel,
-    Repository,
-    Store,
-    UnitRow,
-)
+from dbb.ports.catalog import CatalogFile
+from dbb.ports.ledger import UnitRow
+from dbb.ports.repository import LandedBundle, LandedParcel, Repository
+from dbb.ports.store import READ_BYTES, Store
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from dbb.flows.cargo import verify_cargo
 from dbb.flows.deciding import Signature, step_after_quarantine
 from dbb.model.delivery import Delivery, State
 from dbb.model.quarantine import Decision
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from dbb.flows.backbone import Backbone
 from dbb.flows.verifying import verify_units
 from dbb.model.scrub import Age, needed_rate
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 
@@ -184,8 +184,8 @@ class _Reader:
         now = self.backbone.clock.now()
         rate = needed_rate(self.readings.ages(self.endpoint), period, now)
         budget, until = rate * share.total_seconds(), now + share
-        if self.endpoint == self.backbone.policy.archive and (why := self._read_waiting(until)):
-            return why
+        if self.endpoint == self.backbone.policy.archive:
+            self._read_waiting(until)
 
         def stop() -> str:
             if self.run.copies and self.run.size_bytes >= budget:
@@ -199,8 +199,8 @@ class _Reader:
                 return why
         return "all read"
 
-    def _read_waiting(self, until: dt.datetime) -> str:
-        """Read what the source waits for; give the reason to stop, if there is one.
+    def _read_waiting(self, until: dt.datetime) -> None:
+        """Read what the source waits for, until the time is up or a night is at work.
 
         It counts in the run's share, so that little else is read in an hour with much of it.
         """
@@ -212,7 +212,7 @@ class _Reader:
                 return "time"
             return "night" if self._is_night_at_work() else ""
 
-        return self._reread(self.readings.waiting(self.endpoint, policy.source, after), stop)
+        self._reread(self.readings.waiting(self.endpoint, policy.source, after), stop)
 
     def _is_night_at_work(self) -> bool:
         since = self.backbone.clock.now() - PUBLISHING

@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from dbb.model.delivery import Delivery, State
 from dbb.model.endpoint import RawPolicy
+from dbb.model.night_units import AlikeUnits
 from dbb.model.quarantine import Decision, Refusal
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 
 class Standing(StrEnum):
@@ -102,6 +103,62 @@ class NightRow:
             "places": {name: place.to_json() for name, place in self.places.items()},
             "refusals": [item.refusal_id for item in self.refusals],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Hold how units of a night that stand alike are judged.
+
+    Parameters
+    ----------
+    states
+        By endpoint, the source first.
+    standing, why, since_at
+        What they need, and since when the first of them does.
+    refusals
+        The held refusals; only a unit that is judged alone has any.
+    """
+
+    states: Mapping[str, str]
+    standing: Standing
+    why: str
+    since_at: dt.datetime
+    refusals: tuple[Refusal, ...]
+
+
+class Line(NamedTuple):
+    """Hold a unit of the night and how it is judged, without the details of its row."""
+
+    unit: str
+    obs_id: str
+    part: int
+    instrument: str
+    expected: int
+    missing: tuple[str, ...]
+    judged: Judged
+
+    @property
+    def standing(self) -> Standing:
+        """Give what it needs, in a word."""
+        return self.judged.standing
+
+
+def judge_alike(
+    policy: RawPolicy, day_obs: int, alike: AlikeUnits, refusals: Sequence[Refusal]
+) -> Judged:
+    """Judge one for all by the rule of one unit: they differ by times only, and the earliest of each counts."""
+    unit = alike.units[0].unit
+    row = UnitRow(unit, "", "", day_obs, "", 1, 0, 0, (), alike.changed_at, gate=alike.gate)
+    deliveries = {
+        name: Delivery(
+            unit, name, state, alike.since[name], 0, "",
+            verified_at=alike.since[name] if was_read else None,
+        )
+        for name, state, was_read in alike.states
+    }  # fmt: skip
+    one = judge_unit(policy, row, deliveries, refusals)
+    states = {name: place.state for name, place in one.places.items()}
+    return Judged(states, one.standing, one.why, one.since_at, one.refusals)
 
 
 _WRONG = (State.SUSPECT, State.MISSING, State.LOST)

@@ -14,7 +14,7 @@ from dbb.flows.backbone import Backbone
 from dbb.flows.cargo import declare_copy_bad, read_document, verify_cargo
 from dbb.flows.refusing import refuse_unit
 from dbb.model.delivery import Delivery, State
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _read_all(
     backbone: Backbone, rows: Iterable[UnitRow], endpoints: Sequence[str], at_once: int
 ) -> Iterator[tuple[Copy, DbbError | None]]:
     """Read copies, so many ahead of the one that is asked for; only reading is done in threads."""
-    copies = _copies(backbone, rows, endpoints)
+    copies = find_copies(backbone, rows, endpoints)
     if at_once == 1:
         for row, delivery in copies:
             yield (row, delivery), _read(backbone, row, delivery.endpoint)
@@ -102,7 +102,7 @@ def _read_all(
             yield last, future.result()
 
 
-def _copies(
+def find_copies(
     backbone: Backbone, rows: Iterable[UnitRow], endpoints: Sequence[str]
 ) -> Iterator[Copy]:
     """Find the copies that ought to be there."""

@@ -11,7 +11,7 @@ from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
 from dbb.model.policy import Traits
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 
 def traits_of(backbone: Backbone, rows: Iterable[UnitRow]) -> dict[str, Traits]:

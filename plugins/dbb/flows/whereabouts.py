@@ -14,7 +14,9 @@ from dbb.model.delivery import Delivery
 from dbb.model.exposure import Unit
 from dbb.model.kind import Kind
 from dbb.model.names import Did
-from dbb.ports import Lock, RuleState, StoredFile, UnitRow
+from dbb.ports.catalog import Lock, RuleState
+from dbb.ports.ledger import UnitRow
+from dbb.ports.store import StoredFile
 
 SCHEMA = "dbb-where/1"
 

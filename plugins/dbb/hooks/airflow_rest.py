@@ -14,6 +14,7 @@ import requests
 from dbb.errors import AirflowRefused, AirflowUnavailable
 from dbb.flows.catching_up import Backfill
 from dbb.flows.maintenance import Working
+from dbb.hooks.certificates import REQUESTS_CA, made_clear
 from dbb.settings import Settings
 
 OWNER = "data backbone"
@@ -132,8 +133,9 @@ class AirflowRest:
             answer = self._session.request(
                 method, f"{self._url}{path}", params=asked, json=body, timeout=TIMEOUT_S
             )
-        except requests.RequestException as error:
-            raise AirflowUnavailable.for_url(self._url, error) from error
+        except OSError as error:  # what requests raises is one, all of it
+            failure = AirflowUnavailable.for_url(self._url, error)
+            raise made_clear(failure, error, REQUESTS_CA) from error
         if answer.status_code >= requests.codes.server_error:
             raise AirflowUnavailable.for_url(self._url, f"status {answer.status_code}")
         if not answer.ok:

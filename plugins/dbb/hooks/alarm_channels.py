@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import smtplib
+import ssl
 from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import requests
 
 from dbb.errors import AlarmNotSent, SettingMissing
+from dbb.hooks.certificates import REQUESTS_CA, made_clear
 from dbb.model.alarm import Alarm
 from dbb.settings import Settings
 
@@ -34,8 +36,9 @@ class Webhook:
         text = f"*{alarm.subject}*\n{alarm.text}"
         try:
             answer = requests.post(self._url, json={"text": text}, timeout=TIMEOUT_S)
-        except requests.RequestException as error:  # its text holds the address
-            raise AlarmNotSent.for_channel(self.name, type(error).__name__) from None
+        except OSError as error:  # all that requests raises; its text holds the address
+            failure = AlarmNotSent.for_channel(self.name, type(error).__name__)
+            raise made_clear(failure, error, REQUESTS_CA) from None
         if not answer.ok:
             raise AlarmNotSent.for_channel(self.name, f"status {answer.status_code}")
 
@@ -47,7 +50,8 @@ class Mail:
     ----------
     url
         ``smtp://user:password@host:port?from=ADDRESS&to=ADDRESS,ADDRESS``; ``smtps`` for TLS from the
-        beginning. With ``smtp`` the connection is encrypted where the server can.
+        beginning, with a certificate that is believed. With ``smtp`` the connection is encrypted
+        where the server can, and nobody asks whose it is: for a relay on the same machine.
 
     Raises
     ------
@@ -77,9 +81,8 @@ class Mail:
         message["Subject"] = f"[data backbone] {alarm.subject}"
         message["From"], message["To"] = self._sender, self._receivers
         message.set_content(alarm.text)
-        connect = smtplib.SMTP_SSL if self._is_tls else smtplib.SMTP
         try:
-            with connect(self._host, self._port, timeout=TIMEOUT_S) as server:
+            with self._connect() as server:
                 server.ehlo()
                 if server.has_extn("starttls"):
                     server.starttls()
@@ -87,7 +90,15 @@ class Mail:
                     server.login(self._user, self._password)
                 server.send_message(message)
         except (OSError, smtplib.SMTPException) as error:
-            raise AlarmNotSent.for_channel(self.name, type(error).__name__) from None
+            failure = AlarmNotSent.for_channel(self.name, type(error).__name__)
+            raise made_clear(failure, error, "SSL_CERT_FILE") from None
+
+    def _connect(self) -> smtplib.SMTP:
+        if not self._is_tls:
+            return smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_S)
+        # Without a context of ours the library encrypts and asks for no certificate.
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT_S, context=context)
 
 
 def open_channels(settings: Settings) -> list[Webhook | Mail]:

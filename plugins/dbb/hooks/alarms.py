@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from dbb.flows.alarm_checks import Late
+from dbb.flows.alarm_log import Telling
 from dbb.flows.alarming import News
-from dbb.hooks.ledger import SqlLedger
-from dbb.hooks.sql import statement, to_time
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.sql import to_time
 from dbb.model.alarm import Alarm
-from dbb.ports import Clock
+
+LOOK = "look/alarms"
 
 
-class SqlAlarms:
-    """Remember alarms.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlAlarms(LedgerHook):
+    """Remember alarms."""
 
     def raise_alarm(self, alarm: Alarm) -> None:
         """Record one, unless one of its cause is open."""
-        self._write(
-            "raise", cause=alarm.cause, code=alarm.code, what=alarm.what, place=alarm.where,
+        self._ledger.write(
+            "alarm/raise", cause=alarm.cause, code=alarm.code, what=alarm.what, place=alarm.where,
             next_action=alarm.next_action, link=alarm.link, since_at=alarm.since_at,
-            at=self._clock.now(),
+            at=self._ledger.now(),
         )  # fmt: skip
 
     def end(self, number: int) -> None:
         """Record that one is over; again is nothing."""
-        self._write("end", number=number, at=self._clock.now())
+        self._ledger.write("alarm/end", number=number, at=self._ledger.now())
 
     def open_alarms(self) -> list[Alarm]:
         """Read those that are open, the oldest first."""
@@ -55,7 +46,34 @@ class SqlAlarms:
 
     def told(self, number: int, channel: str, news: News) -> None:
         """Record that a channel was told; again is nothing."""
-        self._write("told", number=number, channel=channel, news=news, at=self._clock.now())
+        self._ledger.write(
+            "alarm/told", number=number, channel=channel, news=news, at=self._ledger.now()
+        )
+
+    def note_look(self) -> None:
+        """Record that all checks were run."""
+        self._ledger.note(LOOK, "{}")
+
+    def late_files(self, before: dt.datetime) -> list[Late]:
+        """By endpoint, which permanent files and objects of the annex wait since before a time."""
+        rows = self._ledger.rows("alarm/late_files", before_at=before)
+        return [
+            Late(row.endpoint, row.units, row.unit, row.day_obs, to_time(row.since_at))
+            for row in rows
+        ]
+
+    def looked_at(self) -> dt.datetime | None:
+        """Tell when all checks were last run; None where they never were."""
+        noted = self._ledger.noted([LOOK]).get(LOOK)
+        return None if noted is None else noted.at
+
+    def tellings(self, numbers: Sequence[int]) -> dict[int, list[Telling]]:
+        """Read whom alarms were told to, in order."""
+        found: dict[int, list[Telling]] = {}
+        for row in self._ledger.rows("alarm/told_of", numbers=list(numbers)):
+            telling = Telling(row.channel, row.news, to_time(row.at))
+            found.setdefault(int(row.number), []).append(telling)
+        return found
 
     def late(self, source: str, before: dt.datetime) -> list[Late]:
         """By endpoint, what is not there although its last file came before a time."""
@@ -69,10 +87,6 @@ class SqlAlarms:
         """Say when an endpoint last published anything."""
         (row,) = self._ledger.rows("alarm/last_published", endpoint=endpoint)
         return None if row.at is None else to_time(row.at)
-
-    def _write(self, name: str, **values: Any) -> None:
-        with self._ledger.transaction() as connection:
-            connection.execute(statement(f"alarm/{name}"), values)
 
 
 def _alarm(row: Any) -> Alarm:

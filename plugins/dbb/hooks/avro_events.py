@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
-import requests
 from fastavro.schema import SchemaParseException
 
-from dbb.errors import CatalogUnavailable, DbbError, LfaEventUnusable, PolicyUnreadable
+from dbb.errors import (
+    DbbError,
+    LfaEventUnusable,
+    PolicyUnreadable,
+    SchemaRegistryUnavailable,
+)
+from dbb.hooks.schema_registry import ask_registry, place_of
 from dbb.model import strict_json
 
 HEADER_BYTES = 5
-TIMEOUT_S = 10
 _DECODING = (
     ValueError,
     LookupError,
@@ -53,7 +57,7 @@ class EventDecoder:
     ) -> None:
         self._schemas = {number: _parse(each) for number, each in (schemas or {}).items()}
         self._unnumbered = [_parse(each) for each in unnumbered]
-        self._registry = registry.rstrip("/")
+        self._registry = registry
 
     @classmethod
     def of_files(cls, words: Sequence[str], registry: str = "") -> EventDecoder:
@@ -87,7 +91,7 @@ class EventDecoder:
         ------
         LfaEventUnusable
             If it is neither form, or written by a schema that nobody knows.
-        CatalogUnavailable
+        SchemaRegistryUnavailable
             If the registry does not answer.
         """
         if data[:1] == b"\0" and len(data) >= HEADER_BYTES:
@@ -123,15 +127,14 @@ class EventDecoder:
         return fitting[0]
 
     def _ask_registry(self, topic: str, number: int) -> None:
-        url = f"{self._registry}/schemas/ids/{number}"
+        schema = ask_registry(self._registry, number)
+        if schema is None:
+            raise LfaEventUnusable.for_event(topic, f"the registry has no schema {number}")
         try:
-            answer = requests.get(url, timeout=TIMEOUT_S)
-            if answer.status_code == requests.codes.not_found:
-                raise LfaEventUnusable.for_event(topic, f"the registry has no schema {number}")
-            answer.raise_for_status()
-            self._schemas[number] = _parse(json.loads(answer.json()["schema"]))
-        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
-            raise CatalogUnavailable.for_call(url, error) from error
+            self._schemas[number] = _parse(schema)
+        except ValueError as error:
+            place = place_of(self._registry)
+            raise SchemaRegistryUnavailable.for_call(place, f"schema {number}: {error}") from error
 
 
 def _parse(schema: Any) -> Any:

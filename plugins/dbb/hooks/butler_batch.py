@@ -23,7 +23,7 @@ from dbb.hooks.butler_dataset_types import dataset_types
 from dbb.hooks.butler_formatter import FitsFileFormatter
 from dbb.hooks.butler_records import Row, to_records
 from dbb.hooks.butler_visits import VISIT_ELEMENTS
-from dbb.ports import LandedBundle
+from dbb.ports.repository import LandedBundle
 
 REFUSALS = (
     SQLAlchemyError,

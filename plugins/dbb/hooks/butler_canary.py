@@ -11,6 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from dbb.errors import MissingCopy, RepositoryUnavailable
 from dbb.hooks.butler_setup import create_repository
+from dbb.hooks.certificates import BUTLER_CA, made_clear
 from dbb.model.instrument import Instrument
 
 
@@ -25,7 +26,8 @@ def prepare_repository(root: str, instrument: Instrument, run: str) -> None:
     try:
         create_repository(root, [instrument], run=run)
     except (OSError, OperationalError, InterfaceError) as error:
-        raise RepositoryUnavailable.for_repository(root, type(error).__name__) from error
+        failure = RepositoryUnavailable.for_repository(root, type(error).__name__)
+        raise made_clear(failure, error, BUTLER_CA) from error
 
 
 def read_dataset(root: str, dataset_id: str) -> bytes:
@@ -48,5 +50,6 @@ def read_dataset(root: str, dataset_id: str) -> bytes:
             member = place.fragment.removeprefix("zip-path=")
             data: bytes = place.replace(fragment="").read()
     except (OSError, OperationalError, InterfaceError) as error:
-        raise RepositoryUnavailable.for_repository(root, str(error)[:200]) from error
+        failure = RepositoryUnavailable.for_repository(root, str(error)[:200])
+        raise made_clear(failure, error, BUTLER_CA) from error
     return zipfile.ZipFile(io.BytesIO(data)).read(member) if member else data

@@ -14,7 +14,7 @@ from dbb.hooks.butler_records import ELEMENTS, Row, to_records
 from dbb.hooks.butler_visit_checks import check_visit
 from dbb.hooks.butler_visits import VISIT_ELEMENTS
 from dbb.model.manifest import Manifest
-from dbb.ports import LandedBundle
+from dbb.ports.repository import LandedBundle
 
 _INT64 = 2**63
 

@@ -26,6 +26,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from dbb.errors import BadDocument, ExportRefused, RepositoryUnavailable
 from dbb.hooks.butler_batch import is_outage
 from dbb.hooks.butler_visits import VISIT_ELEMENTS
+from dbb.hooks.certificates import BUTLER_CA, made_clear
 from dbb.model.export import ExportOrder, Unavailable, Wanted
 
 DATASETS_AT_ONCE = 1000
@@ -149,7 +150,8 @@ class ButlerExport:
         try:
             butler = Butler.from_config(self._root, writeable=False)
         except (OSError, OperationalError, InterfaceError) as error:
-            raise RepositoryUnavailable.for_repository(self._root, type(error).__name__) from error
+            failure = RepositoryUnavailable.for_repository(self._root, type(error).__name__)
+            raise made_clear(failure, error, BUTLER_CA) from error
         try:
             with butler:
                 yield butler

@@ -29,7 +29,7 @@ from dbb.hooks.butler_visits import visit_rows
 from dbb.model import strict_json
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.instrument import Detector, Instrument
-from dbb.ports import BundleIndex
+from dbb.ports.images import BundleIndex
 
 
 class ButlerIndexer:

@@ -21,6 +21,7 @@ from dbb.errors import RepositoryUnavailable
 from dbb.flows.reconcile_views import Served
 from dbb.hooks.butler_batch import is_outage
 from dbb.hooks.butler_dataset_types import NAMES
+from dbb.hooks.certificates import BUTLER_CA, made_clear
 from dbb.model.exposure import SEQ_NUM_LIMIT
 from dbb.model.fingerprint import Fingerprint
 
@@ -81,7 +82,8 @@ class ButlerListing:
                     records = str(store._table.name)  # noqa: SLF001
                     yield _Tables(connection, database.namespace, records, store.name)
         except (OSError, OperationalError, InterfaceError) as error:
-            raise RepositoryUnavailable.for_repository(self._root, type(error).__name__) from error
+            failure = RepositoryUnavailable.for_repository(self._root, type(error).__name__)
+            raise made_clear(failure, error, BUTLER_CA) from error
         except Exception as error:
             if is_outage(error):
                 words = type(error).__name__

@@ -21,10 +21,11 @@ from lsst.resources import ResourcePath
 from dbb.errors import IngestRefused, ValidityOverlap
 from dbb.hooks import butler_calibration
 from dbb.hooks.butler_batch import REFUSALS, is_outage
+from dbb.hooks.butler_files import find_missing
 from dbb.hooks.butler_records import to_records
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel, ParcelFile
-from dbb.ports import LandedParcel
+from dbb.ports.repository import LandedParcel
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +95,8 @@ def _check(butler: Butler, landed: LandedParcel) -> None:
             raise IngestRefused.for_bundle(
                 parcel.unit, f"{name[:80]!r} is no formatter that may read its files"
             )
-    paths = {url: ResourcePath(url) for url in landed.urls.values()}
-    exists = ResourcePath.mexists(paths.values())
-    for url, path in paths.items():
-        if not exists[path]:
-            raise IngestRefused.for_bundle(parcel.unit, f"{url} is not there")
+    if missing := find_missing(landed.urls.values()):
+        raise IngestRefused.for_bundle(parcel.unit, f"{min(missing)} is not there")
     _check_places(butler, landed)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lsst.daf.butler import Butler
-from lsst.resources import ResourcePath
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from dbb.errors import IngestRefused, RepositoryUnavailable
@@ -23,10 +22,12 @@ from dbb.hooks.butler_contents import (
     read_contents,
     registered_instruments,
 )
+from dbb.hooks.butler_files import find_missing
+from dbb.hooks.certificates import BUTLER_CA, made_clear
 from dbb.model.calibration import Validity
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
-from dbb.ports import LandedBundle, LandedParcel
+from dbb.ports.repository import LandedBundle, LandedParcel
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class ButlerRepository:
         ------
         RepositoryUnavailable
             If the registry does not answer. Nothing or whole exposures are in then.
+        StoreUnavailable
+            If a store does not say whether it has the bundles. The same holds then.
         """
         if not bundles:
             return {}
@@ -135,7 +138,8 @@ class ButlerRepository:
         try:
             butler = Butler.from_config(self._root, writeable=writeable)
         except (OSError, OperationalError, InterfaceError) as error:
-            raise RepositoryUnavailable.for_repository(self._root, _first_line(error)) from error
+            failure = RepositoryUnavailable.for_repository(self._root, _first_line(error))
+            raise made_clear(failure, error, BUTLER_CA) from error
         try:
             with butler:
                 yield butler
@@ -217,12 +221,11 @@ class _Work:
 
     def _without_missing(self, bundles: Sequence[LandedBundle]) -> list[LandedBundle]:
         # Butler itself looks only at a sample of the files.
-        paths = {bundle.url: ResourcePath(bundle.url) for bundle in bundles}
-        exists = ResourcePath.mexists(paths.values())
+        missing = find_missing(bundle.url for bundle in bundles)
         for bundle in bundles:
-            if not exists[paths[bundle.url]]:
+            if bundle.url in missing:
                 self._refuse(bundle, IngestRefused.for_bundle(bundle.url, "it is not there"))
-        return [bundle for bundle in bundles if exists[paths[bundle.url]]]
+        return [bundle for bundle in bundles if bundle.url not in missing]
 
     def _refuse(self, bundle: LandedBundle, error: IngestRefused) -> None:
         log.warning("action=refuse unit=%s reason=%s", bundle.manifest.unit, error.message)

@@ -10,48 +10,32 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement, to_time
 from dbb.model.calibration import Attempt, AttemptState, CalibrationGroup, Step
 from dbb.model.payload import CalibrationKind
-from dbb.ports import Clock, ProductRow
+from dbb.ports.calibrations import ProductRow
 
 
-class SqlCalibrations:
-    """Remember calibrations; every change of an attempt is one line of its history as well.
-
-    Parameters
-    ----------
-    ledger
-        Gives the database.
-    clock
-        Tells the time.
-    actor
-        Signs the history.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock, actor: str) -> None:
-        self._ledger = ledger
-        self._clock = clock
-        self._actor = actor
+class SqlCalibrations(LedgerHook):
+    """Remember calibrations; every change of an attempt is one line of its history as well."""
 
     def note_group(self, group: CalibrationGroup) -> None:
         """Insert a group; one that is known stays as it is."""
-        row = {
-            "name": group.name,
-            "instrument": group.instrument,
-            "day_obs": group.day_obs,
-            "kind": str(group.kind),
-            "group_name": group.group_name,
-            "physical_filter": group.physical_filter,
-            "units": json.dumps(group.units),
-            "begin_tai": group.begin_tai.isoformat(),
-            "end_tai": group.end_tai.isoformat(),
-            "part": group.part,
-            "parts": group.parts,
-        }
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("calibration/note_group"), row)
+        self._ledger.write(
+            "calibration/note_group",
+            name=group.name,
+            instrument=group.instrument,
+            day_obs=group.day_obs,
+            kind=str(group.kind),
+            group_name=group.group_name,
+            physical_filter=group.physical_filter,
+            units=json.dumps(group.units),
+            begin_tai=group.begin_tai.isoformat(),
+            end_tai=group.end_tai.isoformat(),
+            part=group.part,
+            parts=group.parts,
+        )
 
     def groups(self, day_obs: int = 0) -> list[CalibrationGroup]:
         """Read the groups of a day; 0 is any day."""
@@ -145,9 +129,9 @@ class SqlCalibrations:
         self, unit: str, step: Step, began: dt.datetime, ended: dt.datetime | None
     ) -> None:
         """Record when a step began and ended; the first begin and the first end stay."""
-        row = {"unit": unit, "step": str(step), "begun_at": began, "ended_at": ended}
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("calibration/note_step"), row)
+        self._ledger.write(
+            "calibration/note_step", unit=unit, step=str(step), begun_at=began, ended_at=ended
+        )
 
     def steps(self, unit: str) -> dict[Step, tuple[dt.datetime, dt.datetime | None]]:
         """Read the steps of an attempt."""
@@ -212,8 +196,8 @@ class SqlCalibrations:
     def _tell(self, connection: Connection, unit: str, what: str, reason: str) -> None:
         connection.execute(
             statement("calibration/event"),
-            {"unit": unit, "at": self._clock.now(), "what": what, "reason": reason,
-             "actor": self._actor},
+            {"unit": unit, "at": self._ledger.now(), "what": what, "reason": reason,
+             "actor": self._ledger.actor},
         )  # fmt: skip
 
 

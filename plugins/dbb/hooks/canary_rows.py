@@ -5,29 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from dbb.flows.canary import Canary
-from dbb.hooks.ledger import SqlLedger
-from dbb.hooks.sql import statement, to_time
-from dbb.ports import Clock
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.sql import to_time
 
 
-class SqlCanaries:
-    """Remember canaries.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlCanaries(LedgerHook):
+    """Remember canaries."""
 
     def begin(self) -> Canary:
         """Record a new one."""
-        self._write("begin", actor=self._ledger.actor, at=self._clock.now())
+        self._ledger.write("canary/begin", actor=self._ledger.actor, at=self._ledger.now())
         return self.newest(1)[0]
 
     def newest(self, most: int) -> list[Canary]:
@@ -40,18 +27,18 @@ class SqlCanaries:
 
     def reach(self, number: int, stage: str) -> None:
         """Record that one has reached a stage; again is nothing."""
-        self._write("reach", number=number, stage=stage, at=self._clock.now())
+        self._ledger.write("canary/reach", number=number, stage=stage, at=self._ledger.now())
 
     def end(self, number: int, outcome: str, stuck_at: str = "", reason: str = "") -> None:
         """Record how one ended; again is nothing."""
-        self._write(
-            "end", number=number, outcome=outcome, stuck_place=stuck_at,
-            reason=reason[:500], at=self._clock.now(),
+        self._ledger.write(
+            "canary/end", number=number, outcome=outcome, stuck_place=stuck_at,
+            reason=reason[:500], at=self._ledger.now(),
         )  # fmt: skip
 
     def removed(self, number: int) -> None:
         """Record that nothing of one is left."""
-        self._write("removed", number=number, at=self._clock.now())
+        self._ledger.write("canary/removed", number=number, at=self._ledger.now())
 
     def stages(self, canary: Canary) -> dict[str, float]:
         """Give the seconds from one's begin to each stage, in the order in which they were reached."""
@@ -59,10 +46,6 @@ class SqlCanaries:
         return {
             row.stage: (to_time(row.reached_at) - canary.begun_at).total_seconds() for row in rows
         }
-
-    def _write(self, name: str, **values: Any) -> None:
-        with self._ledger.transaction() as connection:
-            connection.execute(statement(f"canary/{name}"), values)
 
 
 def _canary(row: Any) -> Canary:

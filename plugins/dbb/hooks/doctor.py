@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from dbb.errors import (
@@ -19,10 +19,11 @@ from dbb.errors import (
     StoreUnavailable,
     UnknownEndpoint,
 )
+from dbb.hooks.certificates import BUTLER_CA, REQUESTS_CA, made_clear
 from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.sql import to_time
 from dbb.hooks.stores import open_store
-from dbb.ports import Clock
+from dbb.ports.clock import Clock
 
 PACKAGES = (
     "apache-airflow",
@@ -147,13 +148,37 @@ def probe_butler(root: str) -> str:
         why = "there is no repository; the set-up of the endpoint makes one"
         raise InstallationWrong.for_part(root, why) from None
     except (OSError, SQLAlchemyError, ValueError, LookupError, RuntimeError) as error:
-        raise RepositoryUnavailable.for_repository(root, str(error).split("\n")[0]) from error
+        failure = RepositoryUnavailable.for_repository(root, str(error).split("\n")[0])
+        raise made_clear(failure, error, BUTLER_CA) from error
     ours = DimensionUniverse()
     wanted = f"{ours.namespace} {ours.version}"
     if found != wanted:
         why = f"its dimension universe is {found}, manifests follow {wanted}"
         raise InstallationWrong.for_part(root, why)
     return f"{root} has universe {found} and {runs} collections"
+
+
+def connection_of(url: str) -> tuple[str, dict[str, Any]]:
+    """Give the name and the extra of the connection by which a store is opened; both empty where there is none."""
+    parts = urlsplit(url)
+    name = parts.netloc.rpartition("@")[0] if parts.scheme == "s3" else ""
+    if not name:
+        return "", {}
+    from dbb.hooks.s3_client import extra_of  # noqa: PLC0415 - boto3, and perhaps Airflow
+
+    return name, extra_of(name)
+
+
+def registry_address(root: str) -> str:
+    """Give the address of a repository's registry; empty where it cannot be read, which `probe_butler` tells."""
+    from lsst.daf.butler import ButlerConfig  # noqa: PLC0415 - a slow import
+
+    if not root:
+        return ""
+    try:
+        return str(ButlerConfig(root).get(("registry", "db"), ""))
+    except (OSError, ValueError, LookupError, RuntimeError):
+        return ""
 
 
 def probe_airflow(url: str) -> str:
@@ -167,10 +192,12 @@ def probe_airflow(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise InstallationWrong.for_part("DBB_AIRFLOW_URL", "it is no http address")
     try:
-        with urllib.request.urlopen(f"{url}/api/v2/monitor/health", timeout=TIMEOUT_S) as answer:  # noqa: S310 - checked above
-            health = json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise AirflowUnavailable.for_url(url, error) from error
+        answer = requests.get(f"{url}/api/v2/monitor/health", timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        health = answer.json()
+    except (OSError, ValueError) as error:  # what requests raises is an OSError, all of it
+        failure = AirflowUnavailable.for_url(url, error)
+        raise made_clear(failure, error, REQUESTS_CA) from error
     parts = {name: part.get("status") for name, part in health.items() if isinstance(part, dict)}
     bad = [
         f"{name} is {status}" for name, status in parts.items() if status not in ("healthy", None)

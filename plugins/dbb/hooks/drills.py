@@ -4,46 +4,34 @@ from __future__ import annotations
 
 import json
 
-from dbb.hooks.ledger import SqlLedger
-from dbb.hooks.sql import statement, to_time
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.sql import to_time
 from dbb.model.drill import Drill, DrillKind
 
 NAMES_KEPT = 100
 """Of what went wrong, so many names are kept; the number is kept of all."""
 
 
-class SqlDrills:
-    """Remember drills.
-
-    Parameters
-    ----------
-    ledger
-        Whose database they lie in.
-    """
-
-    def __init__(self, ledger: SqlLedger) -> None:
-        self._ledger = ledger
+class SqlDrills(LedgerHook):
+    """Remember drills."""
 
     def note(self, drill: Drill) -> None:
         """Record the outcome of a drill."""
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("drill/note"),
-                {
-                    "kind": str(drill.kind),
-                    "subject": drill.subject,
-                    "started_at": drill.started_at,
-                    "ended_at": drill.ended_at,
-                    "units": drill.units,
-                    "files": drill.files,
-                    "size_bytes": drill.size_bytes,
-                    "seconds": drill.seconds,
-                    "result": "passed" if drill.is_passed else "failed",
-                    "wrong": len(drill.wrong),
-                    "detail": json.dumps(list(drill.wrong[:NAMES_KEPT])),
-                    "actor": drill.actor or self._ledger.actor,
-                },
-            )
+        self._ledger.write(
+            "drill/note",
+            kind=str(drill.kind),
+            subject=drill.subject,
+            started_at=drill.started_at,
+            ended_at=drill.ended_at,
+            units=drill.units,
+            files=drill.files,
+            size_bytes=drill.size_bytes,
+            seconds=drill.seconds,
+            result="passed" if drill.is_passed else "failed",
+            wrong=len(drill.wrong),
+            detail=json.dumps(list(drill.wrong[:NAMES_KEPT])),
+            actor=drill.actor or self._ledger.actor,
+        )
 
     def newest(self, kind: DrillKind | None = None, most: int = 20) -> list[Drill]:
         """Read the newest drills, of one kind or of all."""

@@ -23,7 +23,7 @@ import yaml
 from dbb.errors import PolicyUnreadable
 from dbb.model.exposure import SEQ_NUM_LIMIT, ExposureFacts, Unit
 from dbb.model.instrument import Instrument
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 from dbb.settings import INCLUDE
 
 SUITE_FILE = INCLUDE / "expectations" / "exposure_record.yaml"

@@ -14,28 +14,17 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from dbb.flows.expiry_views import NEXT, Candidate, Wish
-from dbb.hooks.ledger import BATCH, SqlLedger, to_unit
+from dbb.hooks.ledger_database import batches
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.ledger_rows import to_unit
 from dbb.hooks.sql import statement, to_time
 from dbb.model.delivery import EXPIRED, State
 from dbb.model.expiry import Expiry, ExpiryState, Pin, Rule
 from dbb.model.kind import Kind
-from dbb.ports import Clock
 
 
-class SqlExpiry:
-    """Remember what is to go, what went, and what holds it.
-
-    Parameters
-    ----------
-    ledger
-        Whose database it lies in.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlExpiry(LedgerHook):
+    """Remember what is to go, what went, and what holds it."""
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -81,7 +70,7 @@ class SqlExpiry:
     def known(self, endpoint: str, subjects: Sequence[str]) -> dict[str, Expiry]:
         """Read the expiries of an endpoint, by subject."""
         found = {}
-        for names in _batches(subjects):
+        for names in batches(subjects):
             for row in self._ledger.rows("expiry/of", endpoint=endpoint, subjects=names):
                 found[row.subject] = _expiry(row)
         return found
@@ -105,7 +94,7 @@ class SqlExpiry:
         are_units
             Whether the items are units of the ledger; otherwise they are images of a cache.
         """
-        now = self._clock.now()
+        now = self._ledger.now()
         with self._ledger.transaction() as connection:
             connection.execute(statement("expiry/pass_gate"))
             free = self._unheld(connection, endpoint, wishes, now)
@@ -178,9 +167,9 @@ class SqlExpiry:
         self, endpoint: str, subjects: Sequence[str], old: ExpiryState, new: ExpiryState
     ) -> None:
         """Record how far expiries are."""
-        now = self._clock.now()
+        now = self._ledger.now()
         with self._ledger.transaction() as connection:
-            for names in _batches(subjects):
+            for names in batches(subjects):
                 connection.execute(
                     statement("expiry/step"),
                     {
@@ -198,7 +187,7 @@ class SqlExpiry:
         self, subject: str, endpoint: str, owner: str, reason: str, until: dt.datetime
     ) -> tuple[Pin, list[Expiry]]:
         """Hold something until a time; give the pin, and what it comes too late for."""
-        now = self._clock.now()
+        now = self._ledger.now()
         pin = Pin(uuid.uuid4().hex[:12], subject, endpoint, owner, reason, now, until)
         with self._ledger.transaction() as connection:
             connection.execute(statement("expiry/pass_gate"))
@@ -216,15 +205,11 @@ class SqlExpiry:
 
     def unpin(self, pin_ids: Sequence[str]) -> int:
         """End pins now; give how many still held something."""
-        with self._ledger.transaction() as connection:
-            result = connection.execute(
-                statement("expiry/unpin"), {"pin_ids": list(pin_ids), "at": self._clock.now()}
-            )
-            return int(result.rowcount)
+        return self._ledger.write("expiry/unpin", pin_ids=list(pin_ids), at=self._ledger.now())
 
     def pins(self, *, ended: bool = False) -> list[Pin]:
         """List pins that hold something now; those that ended too, where asked for."""
-        after = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) if ended else self._clock.now()
+        after = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) if ended else self._ledger.now()
         with self._ledger.transaction() as connection:
             return _pins(connection, after)
 
@@ -233,7 +218,7 @@ def _copies(
     connection: Connection, units: Sequence[str], endpoint: str, read_since: dt.datetime
 ) -> dict[str, int]:
     found = {}
-    for names in _batches(units):
+    for names in batches(units):
         wanted = {"units": names, "endpoint": endpoint, "read_at": read_since}
         for row in connection.execute(statement("expiry/copies"), wanted):
             found[row.unit] = int(row.copies)
@@ -279,7 +264,3 @@ def _expiry(row: Row[Any]) -> Expiry:
         intended_at=to_time(row.intended_at),
         since_at=to_time(row.since_at),
     )
-
-
-def _batches(names: Sequence[str]) -> list[list[str]]:
-    return [list(names[first : first + BATCH]) for first in range(0, len(names), BATCH)]

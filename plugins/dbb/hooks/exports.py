@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbb.errors import ExportRefused
-from dbb.hooks.ledger import SqlLedger
-from dbb.hooks.sql import statement, to_time
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.sql import to_time
 from dbb.model.export import ExportOrder
-from dbb.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +35,8 @@ class ExportRow:
         return bool(self.ends_on) and now.date() > dt.date.fromisoformat(self.ends_on)
 
 
-class SqlExports:
-    """Remember exports.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlExports(LedgerHook):
+    """Remember exports."""
 
     def begin(self, order: ExportOrder, place: str, totals: tuple[int, int, int]) -> None:
         """Record that an export is being made; again is nothing.
@@ -60,32 +47,28 @@ class SqlExports:
             If another order has its name.
         """
         words = json.dumps(order.to_json(), sort_keys=True)
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("export/begin"),
-                {
-                    "name": order.name,
-                    "order_json": words,
-                    "endpoint": order.endpoint,
-                    "place": place,
-                    "owner": order.owner,
-                    "ends_on": order.ends_on,
-                    "datasets": totals[0],
-                    "files": totals[1],
-                    "size_bytes": totals[2],
-                    "at": self._clock.now(),
-                    "actor": self._ledger.actor,
-                },
-            )
+        self._ledger.write(
+            "export/begin",
+            name=order.name,
+            order_json=words,
+            endpoint=order.endpoint,
+            place=place,
+            owner=order.owner,
+            ends_on=order.ends_on,
+            datasets=totals[0],
+            files=totals[1],
+            size_bytes=totals[2],
+            at=self._ledger.now(),
+            actor=self._ledger.actor,
+        )
         (row,) = self._ledger.rows("export/one", export=order.name)
         if row.order_json != words:
             raise ExportRefused.for_other(f"export {order.name} of the ledger")
 
     def finish(self, name: str, tag_manifest_sha256: str) -> None:
         """Record that an export is whole; again is nothing."""
-        values = {"name": name, "sha256": tag_manifest_sha256, "at": self._clock.now()}
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("export/finish"), values)
+        now = self._ledger.now()
+        self._ledger.write("export/finish", name=name, sha256=tag_manifest_sha256, at=now)
 
     def made(self, name: str) -> str:
         """Give the digest of the tag manifest of an export that is whole; empty where there is none."""

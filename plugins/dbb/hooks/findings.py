@@ -9,23 +9,15 @@ from typing import Any
 from sqlalchemy import Row
 
 from dbb.flows.reconcile_views import KnownNight, Scan
-from dbb.hooks.ledger import BATCH, SqlLedger
+from dbb.hooks.ledger_database import batches
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement, to_time
 from dbb.model.finding import Aspect, Discrepancy, Finding, FindingState, Sighting
 from dbb.model.fingerprint import Fingerprint
 
 
-class SqlFindings:
-    """Remember what reconcilers found.
-
-    Parameters
-    ----------
-    ledger
-        Whose database they lie in.
-    """
-
-    def __init__(self, ledger: SqlLedger) -> None:
-        self._ledger = ledger
+class SqlFindings(LedgerHook):
+    """Remember what reconcilers found."""
 
     def record(self, scan: Scan) -> None:
         """Record a scan: what it saw is suspected or confirmed, what it missed is closed.
@@ -55,11 +47,8 @@ class SqlFindings:
                 for row in rows
                 if row.finding_id not in seen and scan.answers(_sighting(row))
             ]
-            for first in range(0, len(gone), BATCH):
-                connection.execute(
-                    statement("finding/close"),
-                    {"finding_ids": gone[first : first + BATCH], "at": scan.at},
-                )
+            for some in batches(gone):
+                connection.execute(statement("finding/close"), {"finding_ids": some, "at": scan.at})
             if scan.looked == {Aspect.CONSDB}:
                 return  # no comparison of records: the night's turn for one stays what it was
             connection.execute(
@@ -110,8 +99,7 @@ class SqlFindings:
     def fingerprints(self, units: Sequence[str]) -> dict[str, tuple[str, Fingerprint]]:
         """Read the manifests' identities and fingerprints of units."""
         found = {}
-        for first in range(0, len(units), BATCH):
-            names = list(units[first : first + BATCH])
+        for names in batches(units):
             for row in self._ledger.rows("finding/fingerprints", units=names):
                 found[row.unit] = (row.manifest_sha256, Fingerprint.parse(row.fingerprint))
         return found
@@ -122,9 +110,7 @@ class SqlFindings:
             {"unit": unit, "manifest_sha256": sha256, "fingerprint": str(fingerprint)}
             for unit, (sha256, fingerprint) in sorted(known.items())
         ]
-        if rows:
-            with self._ledger.transaction() as connection:
-                connection.execute(statement("finding/note_fingerprint"), rows)
+        self._ledger.write_all("finding/note_fingerprint", rows)
 
 
 def _row(sighting: Sighting) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dbb.hooks.fits_header import BadCard, Value
 from dbb.hooks.fits_structure import BLOCK_BYTES, FitsUnit, read_units, verify_checksums
 from dbb.model.exposure import ExposureFacts, Unit
 from dbb.model.instrument import Detector, Instrument
-from dbb.ports import Image
+from dbb.ports.images import Image
 
 REQUIRED = ("OBSID", "RAFTBAY", "CCDSLOT", "INSTRUME")
 """Keywords without which nobody can tell which image it is."""

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from dbb.errors import Transient
 from dbb.flows.inbox import keep_events
-from dbb.ports import Inbox
+from dbb.ports.inbox import Inbox
 
 log = logging.getLogger(__name__)
 

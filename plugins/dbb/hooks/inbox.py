@@ -9,30 +9,18 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_database import batches
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement, to_time
 from dbb.model.event import Event, EventState
-from dbb.ports import Clock
 
 
-class SqlInbox:
-    """Keep events beside the ledger.
-
-    Parameters
-    ----------
-    ledger
-        Whose database it is.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlInbox(LedgerHook):
+    """Keep events beside the ledger."""
 
     def store(self, events: Sequence[Event]) -> int:
         """Keep events in one transaction; give the number of those that are new."""
-        now = self._clock.now()
+        now = self._ledger.now()
         rows = [
             dataclasses.asdict(event) | {"received_at": now, "state": str(event.state)}
             for event in sorted(events, key=lambda event: event.event_id)  # no deadlock
@@ -60,8 +48,7 @@ class SqlInbox:
 
     def prune(self, before: dt.datetime) -> int:
         """Forget events that were dealt with before a time; give their number."""
-        with self._ledger.transaction() as connection:
-            return connection.execute(statement("inbox/prune"), {"before_at": before}).rowcount
+        return self._ledger.write("inbox/prune", before_at=before)
 
     def find(self, state: str, rse: str, most: int) -> list[Event]:
         """List events, newest first; an empty ``state`` or ``rse`` is any."""
@@ -71,8 +58,7 @@ class SqlInbox:
     def _change(self, name: str, event_ids: Sequence[str]) -> int:
         changed = 0
         with self._ledger.transaction() as connection:
-            for first in range(0, len(event_ids), 500):
-                some = list(event_ids[first : first + 500])
+            for some in batches(event_ids, 500):
                 changed += connection.execute(statement(name), {"event_ids": some}).rowcount
         return changed
 

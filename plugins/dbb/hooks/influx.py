@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import requests
 
 from dbb.errors import EfdUnavailable
+from dbb.hooks.certificates import REQUESTS_CA, made_clear
 
 PIECE_ROWS = 10_000
 READ_BYTES = 1024 * 1024
@@ -77,8 +78,9 @@ class Influx:
                 if answer.status_code != requests.codes.ok:
                     raise EfdUnavailable.for_query(self.url, _words(answer))
                 yield from self._pieces(answer)
-        except (requests.RequestException, ValueError) as error:
-            raise EfdUnavailable.for_query(self.url, error) from error
+        except (OSError, ValueError) as error:  # what requests raises is an OSError, all of it
+            failure = EfdUnavailable.for_query(self.url, error)
+            raise made_clear(failure, error, REQUESTS_CA) from error
 
     def close(self) -> None:
         """End the connections."""

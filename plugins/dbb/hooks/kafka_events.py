@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message
+from confluent_kafka import OFFSET_BEGINNING
 
-from dbb.errors import CatalogUnavailable, Transient
+from dbb.errors import Transient
 from dbb.flows.inbox import keep_events
-from dbb.ports import Inbox
+from dbb.hooks.kafka_client import Brokers, KafkaClient, raise_error
+from dbb.ports.inbox import Inbox
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class KafkaEvents:
     Parameters
     ----------
     brokers
-        Kafka's bootstrap servers.
+        Where Kafka's brokers are, and how they are reached.
     topics
         Names of topics, ``FRDF-raw``; one that begins with ``^`` is a pattern.
     group
@@ -38,18 +39,18 @@ class KafkaEvents:
         Where events are kept.
     """
 
-    def __init__(self, brokers: str, topics: Sequence[str], group: str, inbox: Inbox) -> None:
+    def __init__(self, brokers: Brokers, topics: Sequence[str], group: str, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._brokers = brokers
-        self._consumer = Consumer(
+        self._client = KafkaClient(
+            brokers,
             {
-                "bootstrap.servers": brokers,
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",  # a new group begins with what is there
                 "allow.auto.create.topics": False,
-            }
+            },
         )
+        self._consumer = self._client.consumer
         self._consumer.subscribe(list(topics))
 
     def take(self, timeout_s: float = POLL_S) -> int:
@@ -57,47 +58,44 @@ class KafkaEvents:
 
         Raises
         ------
-        CatalogUnavailable
-            If Kafka does not answer.
+        KafkaUnavailable
+            If Kafka does not answer, or a broker is not safe.
         LedgerUnavailable
             If the batch cannot be kept: it comes again.
         """
-        try:
+        with self._client.asking():
             messages = self._consumer.consume(BATCH, timeout_s)
             by_topic: dict[str, list[bytes]] = {}
             for message in messages:
-                _raise_error_of(message)
+                raise_error(message.error())
                 by_topic.setdefault(str(message.topic()), []).append(message.value() or b"")
             for topic, values in by_topic.items():
                 keep_events(self._inbox, values, f"kafka {topic}")
             if messages:
                 self._consumer.commit(asynchronous=False)
-        except KafkaException as error:
-            raise CatalogUnavailable.for_call(f"Kafka at {self._brokers}", error) from error
         return len(messages)
 
     def take_until(self, is_over: Callable[[], bool]) -> None:
         """Keep batches until told otherwise; an outage is waited for."""
+        is_ahead = False
         while not is_over():
             try:
+                if is_ahead:
+                    self._go_back()
+                is_ahead = False
                 self.take()
             except Transient as error:
-                self._go_back()
+                is_ahead = True
                 log.warning("action=take-events reason=%s", error)
 
     def _go_back(self) -> None:
         """Have what was read and not kept come again: a consumer reads on by itself."""
-        for place in self._consumer.committed(self._consumer.assignment(), timeout=POLL_S):
-            if place.offset < 0:  # nothing was committed yet
-                place.offset = OFFSET_BEGINNING
-            self._consumer.seek(place)
+        with self._client.asking():
+            for place in self._consumer.committed(self._consumer.assignment(), timeout=POLL_S):
+                if place.offset < 0:  # nothing was committed yet
+                    place.offset = OFFSET_BEGINNING
+                self._consumer.seek(place)
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
-
-
-def _raise_error_of(message: Message) -> None:
-    error = message.error()
-    if error is not None:
-        raise KafkaException(error)

@@ -7,28 +7,17 @@ import datetime as dt
 from collections.abc import Sequence
 
 from dbb.flows.scrubbing import Run
-from dbb.hooks.ledger import SqlLedger, to_delivery, to_unit
-from dbb.hooks.sql import statement, to_time
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.ledger_rows import to_delivery, to_unit
+from dbb.hooks.sql import to_time
 from dbb.model.delivery import Delivery
 from dbb.model.loss import LossAccount
 from dbb.model.scrub import Age
-from dbb.ports import Clock, UnitRow
+from dbb.ports.ledger import UnitRow
 
 
-class SqlKeeping:
-    """Answer what the flows ask that keep: scrubbing, buffers, repairing; and the account of losses.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlKeeping(LedgerHook):
+    """Answer what the flows ask that keep: scrubbing, buffers, repairing; and the account of losses."""
 
     # -- readings ------------------------------------------------------------------------------
 
@@ -50,7 +39,7 @@ class SqlKeeping:
 
     def waiting(self, endpoint: str, source: str, after: dt.timedelta) -> list[UnitRow]:
         """Read the copies that the source waits for: published, and not read again so long after."""
-        before = self._clock.now() - after
+        before = self._ledger.now() - after
         rows = self._ledger.rows(
             "scrub/waiting", endpoint=endpoint, source=source, before_at=before
         )
@@ -68,17 +57,14 @@ class SqlKeeping:
 
     def note_run(self, endpoint: str, started_at: dt.datetime, run: Run) -> None:
         """Record what a run read."""
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("scrub/note_run"),
-                {
-                    **dataclasses.asdict(run),
-                    "endpoint": endpoint,
-                    "started_at": started_at,
-                    "ended_at": self._clock.now(),
-                    "actor": self._ledger.actor,
-                },
-            )
+        self._ledger.write(
+            "scrub/note_run",
+            **dataclasses.asdict(run),
+            endpoint=endpoint,
+            started_at=started_at,
+            ended_at=self._ledger.now(),
+            actor=self._ledger.actor,
+        )
 
     def runs(self, endpoint: str, since: dt.datetime) -> tuple[int, int, int, int]:
         """Count runs, and sum their copies, bytes and damaged copies, since a time."""
@@ -105,7 +91,7 @@ class SqlKeeping:
 
     def account(self, source: str, period: dt.timedelta) -> LossAccount:
         """Sum up raw images; a reading counts for a period, what waits at the source is not missing."""
-        since = self._clock.now() - period
+        since = self._ledger.now() - period
         (row,) = self._ledger.rows("loss/raw_images", source=source, read_at=since)
         return LossAccount(
             images=int(row.images),

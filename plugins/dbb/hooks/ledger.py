@@ -5,126 +5,47 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Row
 
-from dbb.errors import ConflictingDuplicate, LedgerUnavailable
+from dbb.errors import ConflictingDuplicate
 from dbb.hooks.consdb.records import Signature, add_observations
-from dbb.hooks.sql import check_schema, migrate, statement, to_time
+from dbb.hooks.engine import MICROSECOND
+from dbb.hooks.ledger_database import LedgerDatabase, batches
+from dbb.hooks.ledger_rows import (
+    facts_row,
+    to_deliveries,
+    to_delivery,
+    to_facts,
+    to_refusal,
+    to_unit,
+)
+from dbb.hooks.night_units import to_alike_units, to_lags
+from dbb.hooks.sql import statement, to_time
 from dbb.model.consdb import ConsdbPublication, Observation
 from dbb.model.delivery import Delivery, State, check_transition
-from dbb.model.digest import Digest
 from dbb.model.exposure import ExposureFacts
 from dbb.model.fingerprint import fingerprint_of
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
+from dbb.model.night_units import AlikeUnits, NightLags
 from dbb.model.quarantine import Decision, Refusal
-from dbb.ports import Clock, DeliveryEvent, ExpectationResult, Noted, UnitRow
+from dbb.ports.ledger import DeliveryEvent, ExpectationResult, Noted, UnitRow
 
 if TYPE_CHECKING:
     from dbb.model.parcel import Parcel
 
-CONNECT_TIMEOUT_S = 10
-STATEMENT_TIMEOUT_S = 120
-"""A database that hangs must not hold workers and pages for ever."""
 
-BATCH = 5000
-"""Names bound in one statement; SQLite allows 32,766."""
-
-
-def open_engine(url: str) -> Engine:
-    """Connect to a ledger: schema ``dbb`` of a PostgreSQL database, or an SQLite file."""
-    if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 60})
-        event.listen(engine, "connect", _prepare_sqlite)
-        return engine
-    options = f"-csearch_path=dbb -cstatement_timeout={STATEMENT_TIMEOUT_S * 1000}"
-    connect_args = {"options": options, "connect_timeout": CONNECT_TIMEOUT_S}
-    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=connect_args)
-
-
-class _StringAgg:
-    """Join texts in a group, as PostgreSQL's function of that name does."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.between = ""
-
-    def step(self, text: str | None, between: str) -> None:
-        self.between = between
-        if text is not None:
-            self.parts.append(text)
-
-    def finalize(self) -> str | None:
-        return self.between.join(self.parts) if self.parts else None
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.create_aggregate("string_agg", 2, _StringAgg)
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma foreign_keys = on")
-
-
-class SqlLedger:
-    """Remember how far everything is.
-
-    Parameters
-    ----------
-    engine
-        The database.
-    clock
-        Where times come from.
-    actor
-        Who acts, for the history: Airflow's run, or the user of the command line.
-    """
-
-    def __init__(self, engine: Engine, clock: Clock, actor: str) -> None:
-        self.engine = engine
-        weakref.finalize(self, engine.dispose)  # closes the connections with their only user
-        self._clock = clock
-        self.actor = actor
-
-    def migrate(self) -> int:
-        """Bring the schema up to date; give the number of migrations applied."""
-        return migrate(self.engine)
-
-    def check(self) -> None:
-        """Refuse a ledger that cannot be reached or has another schema."""
-        with self.transaction() as connection:
-            check_schema(connection, self.engine.dialect.name)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Open a transaction; a database that does not answer is ``LedgerUnavailable``."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise LedgerUnavailable.for_cause(error.orig) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise LedgerUnavailable.for_cause(error.orig) from error
-            raise
-
-    def rows(self, name: str, **parameters: Any) -> list[Row[Any]]:
-        """Run a reading statement of ``include/sql``."""
-        with self.transaction() as connection:
-            return list(connection.execute(statement(name), parameters).all())
+class SqlLedger(LedgerDatabase):
+    """Remember how far everything is."""
 
     # -- units ---------------------------------------------------------------------------------
 
     def note_units(self, rows: Sequence[UnitRow]) -> None:
         """Insert units, or update what changes while their files arrive."""
-        if rows:
-            with self.transaction() as connection:
-                connection.execute(
-                    statement("ledger/note_unit"), [dataclasses.asdict(row) for row in rows]
-                )
+        self.write_all("ledger/note_unit", [dataclasses.asdict(row) for row in rows])
 
     def units(self, names: Sequence[str]) -> dict[str, UnitRow]:
         """Read units by name."""
@@ -162,7 +83,7 @@ class SqlLedger:
             row = connection.execute(statement("ledger/units"), {"units": [unit]}).one()
             if row.manifest_sha256 != manifest.sha256:
                 raise ConflictingDuplicate.for_file(unit, row.bundle_sha256, bundle.sha256)
-            connection.execute(statement("ledger/note_exposure"), _facts_row(facts))
+            connection.execute(statement("ledger/note_exposure"), facts_row(facts))
             fingerprint = {"fingerprint": str(fingerprint_of(manifest))}
             connection.execute(
                 statement("finding/note_fingerprint"),
@@ -189,7 +110,7 @@ class SqlLedger:
                     "obs_id": parcel.unit.rpartition("/")[2],
                     "files": files,
                     "travelling": files + 1,
-                    "changed_at": self._clock.now(),
+                    "changed_at": self.now(),
                     "manifest_sha256": parcel.sha256,
                     "size_bytes": sum(file.digest.size_bytes for file in parcel.files)
                     + len(parcel.data),
@@ -203,13 +124,11 @@ class SqlLedger:
         """Record what the night's expectations said of units; None has them judged again."""
         words = {True: "passed", False: "failed", None: ""}
         rows = [{"unit": unit, "gate": words[passed]} for unit, passed in verdicts.items()]
-        if rows:
-            with self.transaction() as connection:
-                connection.execute(statement("ledger/set_gate"), rows)
+        self.write_all("ledger/set_gate", rows)
 
     def facts_of(self, units: Sequence[str]) -> dict[str, ExposureFacts]:
         """Read the exposure facts of units."""
-        return {row.unit: _facts(row) for row in self._in_batches("ledger/facts_of", units)}
+        return {row.unit: to_facts(row) for row in self._in_batches("ledger/facts_of", units)}
 
     def regions_of(self, units: Sequence[str], version: str) -> dict[str, frozenset[str] | None]:
         """Read which regions of the sky units touch, as far as it is kept for a version."""
@@ -229,9 +148,7 @@ class SqlLedger:
             }
             for unit, regions in sorted(found.items())
         ]
-        if rows:
-            with self.transaction() as connection:
-                connection.execute(statement("ledger/note_regions"), rows)
+        self.write_all("ledger/note_regions", rows)
 
     # -- the Consolidated Database -------------------------------------------------------------
 
@@ -245,7 +162,7 @@ class SqlLedger:
         if not observations:
             return ConsdbPublication()
         with self.transaction() as connection:
-            sign = Signature(self._clock.now(), self.actor, reason)
+            sign = Signature(self.now(), self.actor, reason)
             return add_observations(connection, observations, sign)
 
     # -- deliveries ----------------------------------------------------------------------------
@@ -259,7 +176,7 @@ class SqlLedger:
         """Open deliveries; those that exist stay as they are."""
         if not units:
             return
-        now = self._clock.now()
+        now = self.now()
         rows = [{"unit": unit, "endpoint": endpoint, "at": now, "reason": reason} for unit in units]
         with self.transaction() as connection:
             connection.execute(statement("ledger/expect"), rows)
@@ -297,7 +214,7 @@ class SqlLedger:
             "endpoint": endpoint,
             "old_state": str(old),
             "new_state": str(new),
-            "at": self._clock.now(),
+            "at": self.now(),
             "reason": reason,
         }
         moved: set[str] = set()
@@ -318,16 +235,26 @@ class SqlLedger:
 
     def deliveries_of_night(self, day_obs: int) -> list[Delivery]:
         """Read the deliveries of a night's units."""
-        time = _maybe_time
-        found: Any = self.rows("page/deliveries", day_obs=day_obs)
-        return [
-            Delivery(
-                unit, endpoint, _STATES[state], to_time(since_at), version, reason, rule_id,
-                time(verified_at), waits_for, time(stuck_at), time(read_again_at),
-            )
-            for unit, endpoint, state, since_at, version, reason, rule_id, verified_at, waits_for,
-            stuck_at, read_again_at in found
-        ]  # fmt: skip
+        return to_deliveries(self.rows("page/deliveries", day_obs=day_obs))
+
+    def alike_of_night(
+        self, instruments: Sequence[str], day_obs: int, source: str, apart: Collection[str]
+    ) -> list[AlikeUnits]:
+        """Bring together the units of a night that stand alike; those of ``apart`` each alone."""
+        rows = self.rows(
+            "page/night", instruments=list(instruments), day_obs=day_obs, source=source
+        )
+        return to_alike_units(rows, apart)
+
+    def lags(
+        self, first: int, last: int, endpoints: Sequence[str], limit: dt.timedelta
+    ) -> list[NightLags]:
+        """Sum up how long raw units of nights took, the newest night first."""
+        rows = self.rows(
+            "page/lags", first_day=first, last_day=last, endpoints=list(endpoints),
+            limit_us=limit // MICROSECOND, before_at=self.now() - limit,
+        )  # fmt: skip
+        return [to_lags(row) for row in rows]
 
     def days_of_kind(self, kind: Kind) -> list[int]:
         """List the days of which there are sealed units of a kind."""
@@ -349,41 +276,31 @@ class SqlLedger:
 
     def note_waiting(self, reasons: Mapping[str, str], endpoint: str) -> None:
         """Record why deliveries wait; the time of the first reason is kept until they move."""
-        now = self._clock.now()
+        now = self.now()
         rows = [
             {"unit": unit, "endpoint": endpoint, "waits_for": reason, "at": now}
             for unit, reason in sorted(reasons.items())
         ]
-        if rows:
-            with self.transaction() as connection:
-                connection.execute(statement("ledger/note_waiting"), rows)
+        self.write_all("ledger/note_waiting", rows)
 
     def note_read(self, units: Sequence[str], endpoint: str) -> None:
         """Record that published copies were read again and are right."""
-        now = self._clock.now()
+        now = self.now()
         rows = [{"unit": unit, "endpoint": endpoint, "at": now} for unit in units]
-        if rows:
-            with self.transaction() as connection:
-                connection.execute(statement("scrub/note_read"), rows)
+        self.write_all("scrub/note_read", rows)
 
     def set_rules(self, rules: Mapping[str, str | None], endpoint: str) -> None:
         """Record the rule that brings each unit to an endpoint; None where it was ended."""
         rows = [
             {"unit": unit, "endpoint": endpoint, "rule_id": rule} for unit, rule in rules.items()
         ]
-        if rows:
-            with self.transaction() as connection:
-                connection.execute(statement("ledger/set_rule"), rows)
+        self.write_all("ledger/set_rule", rows)
 
     # -- quarantine ----------------------------------------------------------------------------
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Put rows into quarantine; what was released or superseded is held again."""
-        if refusals:
-            with self.transaction() as connection:
-                connection.execute(
-                    statement("ledger/refuse"), [dataclasses.asdict(item) for item in refusals]
-                )
+        self.write_all("ledger/refuse", [dataclasses.asdict(item) for item in refusals])
 
     def refusals(
         self,
@@ -409,7 +326,7 @@ class SqlLedger:
                         "refusal_ids": names,
                         "decision": str(decision),
                         "by": by,
-                        "at": self._clock.now(),
+                        "at": self.now(),
                     },
                 )
                 decided += result.rowcount
@@ -421,19 +338,16 @@ class SqlLedger:
         self, day_obs: int, instrument: str, suite: str, exposures: int, failed: int, detail: str
     ) -> None:
         """Store the outcome of an expectation suite (``detail`` is JSON)."""
-        with self.transaction() as connection:
-            connection.execute(
-                statement("ledger/note_expectations"),
-                {
-                    "day_obs": day_obs,
-                    "instrument": instrument,
-                    "suite": suite,
-                    "at": self._clock.now(),
-                    "exposures": exposures,
-                    "failed": failed,
-                    "detail": detail,
-                },
-            )
+        self.write(
+            "ledger/note_expectations",
+            day_obs=day_obs,
+            instrument=instrument,
+            suite=suite,
+            at=self.now(),
+            exposures=exposures,
+            failed=failed,
+            detail=detail,
+        )
 
     def expectations(self, day_obs: int) -> list[ExpectationResult]:
         """Read the outcomes of a night's expectation suites, newest first."""
@@ -452,17 +366,9 @@ class SqlLedger:
 
     def note(self, name: str, document: str, every_s: float = 0.0) -> None:
         """Keep the newest word on something; one that is younger than ``every_s`` stays."""
-        now = self._clock.now()
-        with self.transaction() as connection:
-            connection.execute(
-                statement("page/note"),
-                {
-                    "name": name,
-                    "at": now,
-                    "document": document,
-                    "before_at": now - dt.timedelta(seconds=every_s),
-                },
-            )
+        now = self.now()
+        before = now - dt.timedelta(seconds=every_s)
+        self.write("page/note", name=name, at=now, document=document, before_at=before)
 
     def noted(self, names: Sequence[str]) -> dict[str, Noted]:
         """Read the newest words on things."""
@@ -493,89 +399,4 @@ class SqlLedger:
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:
-    ordered = sorted(names)  # one order for all writers: no deadlock between two of them
-    for first in range(0, len(ordered), BATCH):
-        yield ordered[first : first + BATCH]
-
-
-_STATES = {str(state): state for state in State}
-
-
-def _maybe_time(value: Any) -> dt.datetime | None:
-    return None if value is None else to_time(value)
-
-
-def to_unit(row: Row[Any]) -> UnitRow:
-    """Read a row of table ``unit``."""
-    bundle = None
-    if row.bundle_sha256:
-        bundle = Digest(row.bundle_bytes, row.bundle_sha256, row.bundle_adler32, row.bundle_crc32c)
-    return UnitRow(
-        unit=row.unit,
-        kind=row.kind,
-        instrument=row.instrument,
-        day_obs=row.day_obs,
-        obs_id=row.obs_id,
-        part=row.part,
-        expected=row.expected,
-        arrived=row.arrived,
-        missing=() if row.missing == "[]" else tuple(json.loads(row.missing)),
-        changed_at=to_time(row.changed_at),
-        manifest_sha256=row.manifest_sha256,
-        bundle=bundle,
-        gate=row.gate,
-        files=row.files,
-        size_bytes=row.size_bytes,
-    )
-
-
-def to_delivery(row: Row[Any]) -> Delivery:
-    """Read a row of table ``delivery``."""
-    return Delivery(
-        unit=row.unit,
-        endpoint=row.endpoint,
-        state=State(row.state),
-        since_at=to_time(row.since_at),
-        version=row.version,
-        reason=row.reason,
-        rule_id=row.rule_id,
-        verified_at=None if row.verified_at is None else to_time(row.verified_at),
-        waits_for=row.waits_for,
-        stuck_at=None if row.stuck_at is None else to_time(row.stuck_at),
-        read_again_at=None if row.read_again_at is None else to_time(row.read_again_at),
-    )
-
-
-def _facts_row(facts: ExposureFacts) -> dict[str, Any]:
-    row = dataclasses.asdict(facts)
-    for name in ("begin_tai", "end_tai"):
-        row[name] = row[name].isoformat(timespec="microseconds")
-    return row
-
-
-def _facts(row: Row[Any]) -> ExposureFacts:
-    values = {field.name: getattr(row, field.name) for field in dataclasses.fields(ExposureFacts)}
-    for name in ("begin_tai", "end_tai"):
-        values[name] = dt.datetime.fromisoformat(values[name])
-    for name in ("has_simulated", "can_see_sky"):
-        values[name] = None if values[name] is None else bool(values[name])
-    return ExposureFacts(**values)
-
-
-def to_refusal(row: Row[Any]) -> Refusal:
-    """Read a row of table ``quarantine``."""
-    return Refusal(
-        refusal_id=row.refusal_id,
-        unit=row.unit,
-        day_obs=row.day_obs,
-        endpoint=row.endpoint,
-        name=row.name,
-        kept_as=row.kept_as,
-        code=row.code,
-        reason=row.reason,
-        next_action=row.next_action,
-        found_at=to_time(row.found_at),
-        decision=Decision(row.decision),
-        decided_at=None if row.decided_at is None else to_time(row.decided_at),
-        decided_by=row.decided_by,
-    )
+    return batches(sorted(names))  # one order for all writers: no deadlock between two of them

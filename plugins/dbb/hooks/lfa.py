@@ -10,23 +10,18 @@ from typing import Any
 from sqlalchemy import Row
 
 from dbb.errors import DbbError
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement, to_time
 from dbb.model.digest import Digest
 from dbb.model.lfa import Announcement, LfaObject
-from dbb.ports import Clock
 
 
-class SqlLfaObjects:
+class SqlLfaObjects(LedgerHook):
     """Remember objects in the ledger's database."""
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
 
     def announce(self, found: Iterable[tuple[Announcement, str, bool]]) -> int:
         """Note objects with their action; count the new. What events declare is kept."""
-        now = self._clock.now()
+        now = self._ledger.now()
         rows = [
             (each, dataclasses.asdict(each) | {"action": action, "is_known": known, "at": now})
             for each, action, known in sorted(found, key=lambda one: one[0].key)  # no deadlock
@@ -53,13 +48,13 @@ class SqlLfaObjects:
                 waiting.append(row.key)
             elif row.state in ("checked", "sealed") and row.stamp != stamp:
                 if row.stamp == "" and stamp.startswith(f"{row.size_bytes} "):
-                    self._change("lfa/adopt", key=row.key, stamp=stamp)
+                    self._ledger.write("lfa/adopt", key=row.key, stamp=stamp)
                 else:
                     other.append(row.key)
         if waiting:
-            self._change("lfa/look_now", keys=waiting, at=self._clock.now())
+            self._ledger.write("lfa/look_now", keys=waiting, at=self._ledger.now())
         if other:
-            self._change("lfa/doubt", keys=other, doubt="it is another version at its source")
+            self._ledger.write("lfa/doubt", keys=other, doubt="it is another version at its source")
         return len(other)
 
     def folders(self) -> list[str]:
@@ -68,7 +63,7 @@ class SqlLfaObjects:
 
     def due(self, most: int) -> list[LfaObject]:
         """Read objects that are to be looked for now; those whose turn came first, first."""
-        return self._read("lfa/due", now_at=self._clock.now(), most=most)
+        return self._read("lfa/due", now_at=self._ledger.now(), most=most)
 
     def doubtful(self, most: int) -> list[LfaObject]:
         """Read objects that were copied and are to be compared with their source."""
@@ -101,34 +96,34 @@ class SqlLfaObjects:
 
     def check(self, each: LfaObject, digest: Digest, md5: str, stamp: str) -> None:
         """Record what an object's bytes are, and what its source said of it."""
-        self._change(
+        self._ledger.write(
             "lfa/check", **_known(each), size_bytes=digest.size_bytes, sha256=digest.sha256,
             adler32=digest.adler32, crc32c=digest.crc32c, md5=md5, stamp=stamp,
-            at=self._clock.now(),
+            at=self._ledger.now(),
         )  # fmt: skip
 
     def refuse(self, each: LfaObject, error: DbbError, stamp: str, due_at: dt.datetime) -> None:
         """Record why an object is refused, and when it is looked at again."""
-        self._change(
+        self._ledger.write(
             "lfa/refuse", **_known(each), code=error.code, reason=error.message, stamp=stamp,
-            due_at=due_at, at=self._clock.now(),
+            due_at=due_at, at=self._ledger.now(),
         )  # fmt: skip
 
     def wait(self, key: str, error: DbbError | None, due_at: dt.datetime) -> None:
         """Record why an object does not go on, if there is news, and when it is looked for next."""
-        self._change("lfa/wait", key=key, due_at=due_at, **_why(error))
+        self._ledger.write("lfa/wait", key=key, due_at=due_at, **_why(error))
 
     def send_back(self, key: str, error: DbbError) -> None:
         """Have an object copied again whose copy was found damaged before it was sealed."""
-        self._change("lfa/send_back", key=key, at=self._clock.now(), **_why(error))
+        self._ledger.write("lfa/send_back", key=key, at=self._ledger.now(), **_why(error))
 
     def settle(self, each: LfaObject, md5: str, stamp: str) -> None:
         """Say that an object was compared with its source."""
-        self._change("lfa/settle", **_known(each), md5=md5, stamp=stamp)
+        self._ledger.write("lfa/settle", **_known(each), md5=md5, stamp=stamp)
 
     def note_dataset(self, key: str, dataset_id: str, error: DbbError | None) -> None:
         """Record which Butler dataset an object is, or why it is none."""
-        self._change("lfa/note_dataset", key=key, dataset_id=dataset_id, **_why(error))
+        self._ledger.write("lfa/note_dataset", key=key, dataset_id=dataset_id, **_why(error))
 
     def holders(self, dataset_ids: Sequence[str]) -> dict[str, str]:
         """Name the objects that are Butler datasets, by the datasets' ids."""
@@ -137,11 +132,11 @@ class SqlLfaObjects:
 
     def assign(self, keys: Sequence[str], unit: str) -> None:
         """Say which parcel objects will travel in; those that have one keep it."""
-        self._change("lfa/assign", keys=list(keys), unit=unit, at=self._clock.now())
+        self._ledger.write("lfa/assign", keys=list(keys), unit=unit, at=self._ledger.now())
 
     def seal(self, unit: str) -> None:
         """Say that a parcel is made."""
-        self._change("lfa/seal", unit=unit, at=self._clock.now())
+        self._ledger.write("lfa/seal", unit=unit, at=self._ledger.now())
 
     def efd_asked_until(self, cursor: str) -> dt.datetime | None:
         """Say up to when an EFD was asked."""
@@ -150,14 +145,10 @@ class SqlLfaObjects:
 
     def note_efd_asked(self, cursor: str, until: dt.datetime) -> None:
         """Record up to when an EFD was asked; an earlier time changes nothing."""
-        self._change("lfa/efd_asked", cursor=cursor, until_at=until)
+        self._ledger.write("lfa/efd_asked", cursor=cursor, until_at=until)
 
     def _read(self, name: str, **parameters: Any) -> list[LfaObject]:
         return [_object(row) for row in self._ledger.rows(name, **parameters)]
-
-    def _change(self, name: str, **parameters: Any) -> None:
-        with self._ledger.transaction() as connection:
-            connection.execute(statement(name), parameters)
 
 
 def _known(each: LfaObject) -> dict[str, Any]:

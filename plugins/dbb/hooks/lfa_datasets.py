@@ -21,7 +21,7 @@ from dbb.model.exposure import ExposureFacts
 from dbb.model.instrument import Detector, Instrument
 from dbb.model.lfa_classes import LfaDataset, LfaPlace
 from dbb.model.sidecar import Sidecars, Told
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 HEADER_BYTES = 1024 * 1024
 """How much of a file is read for its first header; longer ones do not occur."""

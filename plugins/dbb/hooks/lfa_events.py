@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
-from confluent_kafka import Consumer, KafkaException
-
-from dbb.errors import CatalogUnavailable, DbbError, LfaEventUnusable
+from dbb.errors import DbbError, LfaEventUnusable
 from dbb.flows.lfa import Annex, announce, set_aside
 from dbb.hooks.avro_events import EventDecoder
+from dbb.hooks.kafka_client import Brokers, KafkaClient, raise_error
 from dbb.model.lfa import Announcement
 
 log = logging.getLogger(__name__)
@@ -35,7 +33,7 @@ class KafkaLfaEvents:
 
     def __init__(
         self,
-        brokers: str,
+        brokers: Brokers,
         topics: Sequence[str],
         group: str,
         annex: Annex,
@@ -43,16 +41,16 @@ class KafkaLfaEvents:
     ) -> None:
         self._annex = annex
         self._decoder = decoder
-        self._brokers = brokers
-        self._consumer = Consumer(
+        self._client = KafkaClient(
+            brokers,
             {
-                "bootstrap.servers": brokers,
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "session.timeout.ms": SESSION_MS,
-            }
+            },
         )
+        self._consumer = self._client.consumer
         self._consumer.subscribe(list(topics))
 
     def take(self, timeout_s: float = 1.0) -> int:
@@ -60,17 +58,17 @@ class KafkaLfaEvents:
 
         Raises
         ------
-        CatalogUnavailable
-            If Kafka, or the registry of schemas, does not answer.
+        KafkaUnavailable, SchemaRegistryUnavailable
+            If Kafka, or the registry of schemas, does not answer, or is not safe.
         LedgerUnavailable
             If the batch cannot be kept: it comes again after a restart.
         """
-        try:
+        with self._client.asking():
             messages = self._consumer.consume(BATCH, timeout_s)
             found: list[Announcement] = []
             unusable: list[tuple[bytes, DbbError]] = []
             for message in messages:
-                _raise(message.error())
+                raise_error(message.error())
                 topic, data = str(message.topic()), message.value() or b""
                 try:
                     found.append(Announcement.of_event(topic, self._decoder.decode(topic, data)))
@@ -80,15 +78,8 @@ class KafkaLfaEvents:
             announce(self._annex, found)
             if messages:
                 self._consumer.commit(asynchronous=False)
-        except KafkaException as error:
-            raise CatalogUnavailable.for_call(f"Kafka at {self._brokers}", error) from error
         return len(messages)
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
-
-
-def _raise(error: Any) -> None:
-    if error is not None:
-        raise KafkaException(error)

@@ -8,29 +8,18 @@ from typing import Any
 
 from dbb.flows.catching_up import Speed
 from dbb.flows.maintenance import Maintenance
-from dbb.hooks.ledger import SqlLedger
-from dbb.hooks.sql import statement, to_time
-from dbb.ports import Clock
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.sql import to_time
 
 
-class SqlMaintenance:
-    """Remember maintenances.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlMaintenance(LedgerHook):
+    """Remember maintenances."""
 
     def begin(self, reason: str) -> None:
         """Record a new one, unless one lasts."""
-        self._write("begin", at=self._clock.now(), actor=self._ledger.actor, reason=reason)
+        self._ledger.write(
+            "maintenance/begin", at=self._ledger.now(), actor=self._ledger.actor, reason=reason
+        )
 
     def newest(self, most: int) -> list[Maintenance]:
         """Read the newest, the last first."""
@@ -38,16 +27,14 @@ class SqlMaintenance:
 
     def hold(self, number: int, dags: Sequence[str]) -> None:
         """Record what runs again afterwards; again is nothing."""
-        if dags:
-            with self._ledger.transaction() as connection:
-                connection.execute(
-                    statement("maintenance/hold_dag"),
-                    [{"number": number, "dag_id": dag_id} for dag_id in dags],
-                )
+        held = [{"number": number, "dag_id": dag_id} for dag_id in dags]
+        self._ledger.write_all("maintenance/hold_dag", held)
 
     def end(self, number: int) -> None:
         """Record the end; again is nothing."""
-        self._write("end", number=number, at=self._clock.now(), actor=self._ledger.actor)
+        self._ledger.write(
+            "maintenance/end", number=number, at=self._ledger.now(), actor=self._ledger.actor
+        )
 
     def best_hour(self, endpoint: str, since: dt.datetime) -> Speed | None:
         """Give what an endpoint published in its best hour since a time; None where nothing."""
@@ -62,7 +49,3 @@ class SqlMaintenance:
             tuple(each.dag_id for each in dags), row.ended_at and to_time(row.ended_at),
             row.ended_by,
         )  # fmt: skip
-
-    def _write(self, name: str, **values: Any) -> None:
-        with self._ledger.transaction() as connection:
-            connection.execute(statement(f"maintenance/{name}"), values)

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from dbb.flows.metrics import Count, Waiting
 from dbb.hooks.alarms import SqlAlarms
-from dbb.hooks.ledger import SqlLedger
-from dbb.ports import Clock
+from dbb.hooks.ledger_hook import LedgerHook
 
 
-class SqlMetrics:
-    """Count in the ledger's database.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    alarms
-        Knows what waits.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, alarms: SqlAlarms, clock: Clock) -> None:
-        self._ledger, self._alarms, self._clock = ledger, alarms, clock
+class SqlMetrics(LedgerHook):
+    """Count in the ledger's database."""
 
     def deliveries(self) -> list[Count]:
         """Count by endpoint and state."""
@@ -39,5 +25,5 @@ class SqlMetrics:
         """By endpoint, what it does not serve yet."""
         return [
             Waiting(each.endpoint, each.units, each.since_at)
-            for each in self._alarms.late(source, self._clock.now())
+            for each in SqlAlarms(self._ledger).late(source, self._ledger.now())
         ]

@@ -5,33 +5,24 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Sequence
-from functools import lru_cache
 
 from dbb.flows.night_sums import Alike
-from dbb.hooks.ledger import SqlLedger, to_refusal
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.ledger_rows import to_refusal
+from dbb.hooks.night_units import read_states
 from dbb.hooks.sql import to_time
-from dbb.model.delivery import State
+from dbb.model.night_units import States
 from dbb.model.quarantine import Refusal
-from dbb.ports import Clock
 
-States = tuple[tuple[str, State, bool], ...]
 MARGIN = dt.timedelta(minutes=10)
 """How long a transaction may take, and how far clocks may be apart: what is as young is looked at again."""
 
 MOST_KEPT = 1000
 
 
-class SqlNights:
-    """Ask the ledger about several nights.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    """
-
-    def __init__(self, ledger: SqlLedger) -> None:
-        self._ledger = ledger
+class SqlNights(LedgerHook):
+    """Ask the ledger about several nights."""
 
     def newest_night(self, instruments: Sequence[str]) -> int | None:
         """Name the newest night of which there is a unit."""
@@ -54,7 +45,7 @@ class SqlNights:
             each = Alike(
                 day_obs=int(row.day_obs),
                 gate=row.gate,
-                states=_states(row.states),
+                states=read_states(row.states),
                 units=int(row.units),
                 exposures=int(row.exposures),
                 expected=int(row.expected),
@@ -90,25 +81,17 @@ class KeptNights(SqlNights):
 
     A night's count changes with a step of a delivery, which is an event, or with a refusal, which is asked for each
     time; nothing else is kept.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
     """
 
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         super().__init__(ledger)
-        self._clock = clock
         self._kept: dict[int, _Kept] = {}
 
     def alike(
         self, first: int, last: int, instruments: Sequence[str], refused: Sequence[str]
     ) -> list[Alike]:
         """Count the units of nights, as ``SqlNights`` does."""
-        now, kept = self._clock.now(), self._kept
+        now, kept = self._ledger.now(), self._kept
         days = _days(first, last)
         mine: dict[int, set[str]] = {day: set() for day in days}
         for name in refused:
@@ -154,14 +137,4 @@ def _merge(one: Alike, other: Alike) -> Alike:
         expected=one.expected + other.expected,
         lacks=one.lacks + other.lacks,
         moved_at=max(times, default=None),
-    )
-
-
-@lru_cache(maxsize=4096)
-def _states(text: str) -> States:
-    """Read ``usdf=published frdf=verified?``."""
-    pairs = (each.partition("=") for each in sorted(text.split()))
-    return tuple(
-        (endpoint, State(state.rstrip("?")), not state.endswith("?"))
-        for endpoint, _, state in pairs
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement
 from dbb.model.oods import Served
 
@@ -62,11 +63,8 @@ class SqliteJournal:
             return [_served(row) for row in connection.execute(statement(name), parameters)]
 
 
-class SqlMergedDatasets:
+class SqlMergedDatasets(LedgerHook):
     """Keep what a cache served in the ledger's database."""
-
-    def __init__(self, ledger: SqlLedger) -> None:
-        self._ledger = ledger
 
     def keep(self, endpoint: str, images: Mapping[Served, str]) -> None:
         """Keep images with the archive's dataset id, or nothing while it has none."""
@@ -79,9 +77,7 @@ class SqlMergedDatasets:
             }
             for image, archive_id in sorted(images.items(), key=lambda item: item[0].name)
         ]
-        if rows:
-            with self._ledger.transaction() as connection:
-                connection.execute(statement("oods/merge"), rows)
+        self._ledger.write_all("oods/merge", rows)
 
     def of_day(self, endpoint: str, day_obs: int) -> list[Row[Any]]:
         """Read what was merged of a day."""

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
 from dbb.flows.buffers import Expiries
-from dbb.flows.lag_report import Arrival
 from dbb.flows.now import Waiting
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import to_time
 from dbb.model.delivery import State
 
 
-class SqlViews:
-    """Answer what the pages ask.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    """
-
-    def __init__(self, ledger: SqlLedger) -> None:
-        self._ledger = ledger
+class SqlViews(LedgerHook):
+    """Answer what the pages ask."""
 
     def waiting(self) -> list[Waiting]:
         """Count the deliveries that wait, by what they wait for, the most first."""
@@ -49,16 +38,6 @@ class SqlViews:
         """Tell when reading again last ended at an endpoint."""
         (row,) = self._ledger.rows("page/last_scrub", endpoint=endpoint)
         return _time(row.ended)
-
-    def arrivals(self, first: int, last: int, endpoints: Sequence[str]) -> list[Arrival]:
-        """Read when the units of nights were whole at the source, and how far they are elsewhere."""
-        rows: Any = self._ledger.rows(
-            "page/lags", first_day=first, last_day=last, endpoints=list(endpoints)
-        )
-        return [
-            Arrival(day_obs, endpoint, to_time(changed_at), to_time(since_at), state)
-            for day_obs, endpoint, changed_at, since_at, state in rows
-        ]
 
     def copies(self) -> dict[int, int]:
         """Count raw units by how many good copies they have."""

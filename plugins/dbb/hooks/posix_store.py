@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Self
 
 from dbb.errors import MissingCopy, NoReadUrl, StoreUnavailable, UnsafeName
 from dbb.hooks.store_names import folder_name, found_name, is_hidden, target_name
-from dbb.ports import StoredFile, Writer
+from dbb.ports.store import StoredFile, Writer
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}

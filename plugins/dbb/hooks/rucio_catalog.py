@@ -21,7 +21,7 @@ from dbb.errors import CatalogUnavailable, ConflictingDuplicate
 from dbb.hooks.rucio_client import PrivateTokenClient, make_client
 from dbb.hooks.rucio_errors import rucio_errors
 from dbb.model.names import Did, SafeName
-from dbb.ports import CatalogEntry, CatalogFile, Lock, RuleState, RuleStatus, RuleWish
+from dbb.ports.catalog import CatalogEntry, CatalogFile, Lock, RuleState, RuleStatus, RuleWish
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from requests.exceptions import RequestException
 from rucio.common import exception as rucio
 
 from dbb.errors import CatalogUnavailable, ConflictingDuplicate, SettingMissing
+from dbb.hooks.certificates import REQUESTS_CA, made_clear
 
 _FOR_THE_MOMENT = (
     rucio.DatabaseException,
@@ -61,8 +61,9 @@ def rucio_errors(call: str) -> Iterator[None]:
         raise CatalogUnavailable.for_call(call, _words(error)) from error
     except _UNTIL_MENDED as error:
         raise SettingMissing(f"Rucio refuses: {_words(error)}", call) from error
-    except (*_FOR_THE_MOMENT, RequestException) as error:
-        raise CatalogUnavailable.for_call(call, _words(error)) from error
+    except (*_FOR_THE_MOMENT, OSError) as error:  # what requests raises is an OSError, all of it
+        failure = CatalogUnavailable.for_call(call, _words(error))
+        raise made_clear(failure, error, f"{REQUESTS_CA} or ca_cert of rucio.cfg") from error
     except rucio.RucioException as error:
         # The bare class stands for answers that have no class: the server's or a proxy's 5xx.
         if type(error) is rucio.RucioException:

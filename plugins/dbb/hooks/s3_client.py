@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -28,6 +27,8 @@ from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
 from dbb.errors import SettingMissing
+from dbb.hooks.airflow_lookup import WHERE_COMMANDS_LOOK, beside_results, is_inside_airflow
+from dbb.secrecy import remember
 
 log = logging.getLogger(__name__)
 
@@ -60,20 +61,16 @@ def client_of(name: str) -> Any:
     if not re.fullmatch(r"\w+", name):
         raise SettingMissing("A connection is named in letters, digits and _", name)
     profile = os.environ.get(f"{_PROFILE}{name}")
-    if profile and not _is_inside_airflow():
+    if profile and not is_inside_airflow():
         return _client_of_profile(name, profile)
-    client = _client_of_connection(name)
+    with beside_results():
+        client = _client_of_connection(name)
     if client is not None:
         return client
     if profile or name in Session().available_profiles:
         return _client_of_profile(name, profile)
-    raise SettingMissing("There is no Airflow connection and no S3 profile of this name", name)
-
-
-def _is_inside_airflow() -> bool:
-    """Say whether a supervisor answers questions for connections here: in a task or a trigger."""
-    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    return getattr(runner, "SUPERVISOR_COMMS", None) is not None
+    why = "There is no Airflow connection and no S3 profile of this name"
+    raise SettingMissing(why if is_inside_airflow() else f"{why}; {WHERE_COMMANDS_LOOK}", name)
 
 
 def _client_of_profile(name: str, profile: str | None) -> Any:
@@ -93,15 +90,45 @@ def _client_of_profile(name: str, profile: str | None) -> Any:
     return _patient(session.client("s3", endpoint_url=endpoint, config=config))
 
 
-def _client_of_connection(name: str) -> Any:
+def extra_of(name: str) -> dict[str, Any]:
+    """Give the extra of Airflow's connection; empty where none is used, or none can be found."""
+    if os.environ.get(f"{_PROFILE}{name}") and not is_inside_airflow():
+        return {}
+    with beside_results():
+        try:
+            connection = _find_connection(name)
+        except SettingMissing:  # whoever opens the store tells of it
+            return {}
+    return {} if connection is None else dict(connection.extra_dejson)
+
+
+def _find_connection(name: str) -> Any:
+    """Give Airflow's connection; None where there is none.
+
+    Raises
+    ------
+    SettingMissing
+        If Airflow cannot be asked.
+    """
     # The provider takes many seconds to import, and only such a URL needs it.
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
+    try:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415
+        from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
+    except Exception as error:  # a backend that cannot be made may raise anything
+        why = f"Airflow and its secrets backend cannot be loaded: {error}"
+        raise SettingMissing(why, name) from error
 
     try:  # the hook itself would go on with whatever key it finds elsewhere
-        S3Hook.get_connection(name)
+        return S3Hook.get_connection(name)
     except AirflowNotFoundException:
         return None
+
+
+def _client_of_connection(name: str) -> Any:
+    if _find_connection(name) is None:
+        return None
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 - as above
+
     settings = S3Hook(aws_conn_id=name).conn_config
     config = _config(is_own_endpoint=bool(settings.get_service_endpoint_url("s3")))
     if settings.botocore_config is not None:  # what the connection says goes before our defaults,
@@ -130,6 +157,8 @@ def wait_asked_for(response: Any, attempts: int, **_: Any) -> int | None:
 def _tell_resources(name: str, endpoint: str, credentials: Any) -> None:
     """Let ``lsst.resources`` find the same key under the profile's name, in this process only."""
     found = None if credentials is None else credentials.get_frozen_credentials()
+    if found is not None:
+        remember(found.secret_key, found.token or "")
     if found is None or found.token:
         log.warning("action=tell-butler connection=%s reason=its key cannot be a profile", name)
         return

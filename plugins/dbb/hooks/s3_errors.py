@@ -14,6 +14,7 @@ from botocore.exceptions import (
 )
 
 from dbb.errors import DbbError, DigestMismatch, MissingCopy, SettingMissing, StoreUnavailable
+from dbb.hooks.certificates import S3_CA, made_clear
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def s3_errors(url: str) -> Iterator[None]:
     except FlexibleChecksumError as error:
         raise DigestMismatch.for_copy(url, "the server's checksum", "other bytes") from error
     except BotoCoreError as error:
-        raise StoreUnavailable.for_store(url, error) from error
+        raise made_clear(StoreUnavailable.for_store(url, error), error, S3_CA) from error
 
 
 def error_code(error: ClientError) -> str:

@@ -21,7 +21,7 @@ from dbb.hooks.s3_errors import s3_errors
 from dbb.hooks.s3_object import PIECE_BYTES, S3Object
 from dbb.hooks.s3_upload import S3Upload
 from dbb.hooks.store_names import folder_name, found_name, is_hidden, target_name
-from dbb.ports import READ_BYTES, StoredFile, Writer
+from dbb.ports.store import READ_BYTES, StoredFile, Writer
 
 _DELETE_AT_ONCE = 1000
 MAX_URL_S = 7 * 86_400

@@ -30,7 +30,7 @@ from dbb.hooks.strict_yaml import parse_yaml
 from dbb.model import strict_json
 from dbb.model.kind import Kind
 from dbb.model.sidecar import Sidecars, Told
-from dbb.ports import READ_BYTES, Store
+from dbb.ports.store import READ_BYTES, Store
 
 MANIFEST = "manifest.json"
 DIMENSIONS = "_dimensions.yaml"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,10 @@ from sqlalchemy import (
     inspect,
     text,
 )
+from sqlalchemy.exc import InternalError, ProgrammingError
 from sqlalchemy.types import DateTime, TypeEngine
 
-from dbb.errors import SchemaOutOfDate
+from dbb.errors import SchemaOutOfDate, ViewsRefused
 from dbb.settings import INCLUDE
 
 SQL = INCLUDE / "sql"
@@ -143,3 +146,12 @@ def _apply(connection: Connection, version: int, path: Path) -> None:
             "sha256": hashlib.sha256(source.encode()).hexdigest(),
         },
     )
+
+
+@contextmanager
+def naming_refused_views(place: str) -> Iterator[None]:
+    """Give a database's refusal to make views its code: a right that misses, or somebody's view upon one of them."""
+    try:
+        yield
+    except (InternalError, ProgrammingError) as error:
+        raise ViewsRefused.for_views(place, error.orig) from error

@@ -18,7 +18,7 @@ from dbb.hooks.posix_store import PosixStore
 
 if TYPE_CHECKING:
     from dbb.hooks.s3_store import S3Store
-    from dbb.ports import Store
+    from dbb.ports.store import Store
 
 
 def open_store(url: str) -> Store:

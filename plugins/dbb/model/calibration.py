@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -119,14 +118,6 @@ def split_evenly(units: Sequence[str], most: int = N_CAL_EXP_PROC) -> list[tuple
     parts = -(-len(units) // most)
     bounds = [len(units) * number // parts for number in range(parts + 1)]
     return [tuple(units[low:high]) for low, high in itertools.pairwise(bounds)]
-
-
-_CAMPAIGN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{0,23}")
-
-
-def is_campaign(text: str) -> bool:
-    """Say whether a text may name a campaign: it becomes a part of collection names."""
-    return _CAMPAIGN.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

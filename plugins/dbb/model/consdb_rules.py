@@ -128,6 +128,11 @@ class RuleResult:
     state: RuleState
     broken: Mapping[str, str]
 
+    def __str__(self) -> str:
+        """Say how many exposures break the rule, and what is wrong with the first."""
+        unit, detail = min(self.broken.items(), default=("", ""))
+        return f"{self.rule.kind} by {len(self.broken)} of {self.instrument}, {unit}: {detail}"
+
     def to_json(self) -> dict[str, Any]:
         """Give the result as it stands in a document."""
         return {

@@ -20,7 +20,8 @@ class IntervalState(StrEnum):
     PUBLISHED = "published"
     """What its inputs say is published."""
     REFUSED = "refused"
-    """An expectation forbids it: until its inputs or the limits change, or a person accepts it."""
+    """An expectation forbids it: until its inputs or the limits change, or a person accepts it. Or a field
+    that it is made of is no number any more: until the configuration follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from dbb.model.day_obs import TAI_MINUS_UTC, DayObs
 
@@ -114,26 +115,84 @@ class Publication:
     exposures: int
 
 
+class FileKind(StrEnum):
+    """Say what publications a file has."""
+
+    VALUES = "values"
+    """One, of values of telemetry."""
+    EXPOSURES = "exposures"
+    """A run of such of exposures, their log and products: every number from the first to the last."""
+
+
 @dataclass(frozen=True, slots=True)
-class ValuesFile:
-    """Name the file in which a publication travels."""
+class PublicationFile:
+    """Hold of which publications a file is.
 
-    publication_id: int
-    version: int
-    name: str
+    Parameters
+    ----------
+    kind, first, last
+        What they are of, and their numbers.
+    begin
+        The hour whose parcel the file travels in.
+    instrument
+        Of values: whose. Otherwise empty.
+    versions
+        How many versions it has.
+    version
+        Which writing of it this is: one that was damaged is written anew.
+    """
 
-    @classmethod
-    def of(
-        cls, publication_id: int, instrument: str, begin: dt.datetime, version: int
-    ) -> ValuesFile:
+    kind: FileKind
+    first: int
+    last: int
+    begin: dt.datetime
+    instrument: str
+    versions: int
+    version: int = 1
+
+    @property
+    def topic(self) -> str:
+        """Say what it is, for the parcel's label."""
+        return f"{self.kind}.{self.instrument}".rstrip(".")
+
+    @property
+    def name(self) -> str:
         """Name it: a version never has the name of another."""
-        leaf = f"{instrument}-{publication_id:09d}.v{version}.parquet"
-        return cls(publication_id, version, f"{DayObs.at(begin)}/efd-values/{leaf}")
+        place = f"{DayObs.at(self.begin)}/efd-values/{self.instrument}-{self.first:09d}"
+        if self.kind is FileKind.EXPOSURES:
+            place = f"{DayObs.at(self.begin)}/exposures/{self.first:09d}-{self.last:09d}"
+        return f"{place}.v{self.version}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class FileThere:
+    """Name a file that is published at an endpoint, and the publications that it has."""
+
+    first: int
+    last: int
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Say what loading a file brought: nothing, where it was there."""
+
+    publications: int = 0
+    versions: int = 0
+
+
+class DayKey(NamedTuple):
+    """Name a day of a table; values of telemetry count as one, too."""
+
+    day_obs: int
+    instrument: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Say how an endpoint's values stand beside the archive's, as of the last publication that it has.
+    """Say how an endpoint's rows stand beside the archive's, as of the last publication that it has.
 
     Parameters
     ----------
@@ -144,9 +203,9 @@ class Compared:
     late_since
         When the first of these was made, where that is too long ago.
     compared
-        How many days of instruments were compared.
+        How many days of tables were compared.
     differ
-        The rows that differ, ``LSSTCam 20261121 EXPOSURE PROPERTY``.
+        The rows that differ, ``LSSTCam 20261121 TABLE EXPOSURE``; of telemetry with the property.
     """
 
     endpoint: str

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from dbb.errors import BadDocument, BadManifest, DbbError
+from dbb.errors import BadManifest
 from dbb.model import strict_json
 from dbb.model.digest import Digest
 from dbb.model.exposure import Unit
+from dbb.model.manifest_form import naming_bad_fields, read_fields
 from dbb.model.names import SafeName
 
 SCHEMA = "dbb-manifest/1"
@@ -118,14 +119,11 @@ class Manifest:
             If it is no strict JSON of this schema, has unknown or missing fields, unsafe or
             duplicate names, too many files, or is not in canonical form.
         """
-        try:
-            document = strict_json.parse(data, name, max_bytes=MAX_BYTES)
-        except BadDocument as error:
-            raise BadManifest.for_field(name, error.message) from None
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise BadManifest.for_field(f"{name}: schema", f"it is not {SCHEMA}")
-        _check_fields(document, name)
-        try:
+        document = read_fields(data, name, SCHEMA, _FIELDS, MAX_BYTES)
+        for field_name, is_right in _FIELDS.items():
+            if not is_right(document[field_name]):
+                raise BadManifest.for_field(f"{name}: {field_name}", "it has the wrong shape")
+        with naming_bad_fields(name):
             manifest = cls(
                 unit=Unit.parse(document["unit"]),
                 scope=SafeName.parse(document["scope"]),
@@ -135,12 +133,6 @@ class Manifest:
                 universe=document["universe"],
                 records=dict(document["records"]),
             )
-        except BadManifest:
-            raise
-        except DbbError as error:
-            raise BadManifest.for_field(name, error.message) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadManifest.for_field(name, f"a field has the wrong shape ({error})") from None
         manifest._check_entries(name)
         if manifest.data != data:
             raise BadManifest.for_field(name, "it is not in canonical form")
@@ -174,12 +166,3 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "universe": lambda value: isinstance(value, dict),
     "records": lambda value: isinstance(value, list) and len(value) <= MAX_FILES,
 }
-
-
-def _check_fields(document: dict[str, Any], name: str) -> None:
-    if set(document) != set(_FIELDS):
-        wrong = sorted(set(document) ^ set(_FIELDS))
-        raise BadManifest.for_field(name, f"unknown or missing fields: {', '.join(wrong)}")
-    for field_name, is_right in _FIELDS.items():
-        if not is_right(document[field_name]):
-            raise BadManifest.for_field(f"{name}: {field_name}", "it has the wrong shape")

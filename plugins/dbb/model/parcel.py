@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from dbb.errors import BadDocument, BadManifest, DbbError, UnsafeName
+from dbb.errors import BadManifest, UnsafeName
 from dbb.model import strict_json
 from dbb.model.day_obs import DayObs
 from dbb.model.digest import Digest
 from dbb.model.kind import Kind
+from dbb.model.manifest_form import naming_bad_fields, read_fields
 from dbb.model.names import Did, SafeName
 
 SCHEMA = "dbb-parcel/1"
@@ -219,16 +220,8 @@ class Parcel:
             If it is no strict JSON of this schema, has unknown or missing fields, unsafe or
             duplicate names, too many files, or is not in canonical form.
         """
-        try:
-            document = strict_json.parse(data, name, max_bytes=MAX_BYTES)
-        except BadDocument as error:
-            raise BadManifest.for_field(name, error.message) from None
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise BadManifest.for_field(f"{name}: schema", f"it is not {SCHEMA}")
-        if set(document) != _FIELDS:
-            wrong = ", ".join(sorted(set(document) ^ _FIELDS))
-            raise BadManifest.for_field(name, f"unknown or missing fields: {wrong}")
-        try:
+        document = read_fields(data, name, SCHEMA, _FIELDS, MAX_BYTES)
+        with naming_bad_fields(name):
             parcel = cls(
                 unit=document["unit"],
                 kind=Kind(document["kind"]),
@@ -241,12 +234,6 @@ class Parcel:
                 records=dict(document["records"]),
             )
             parcel._check(name)
-        except BadManifest:
-            raise
-        except DbbError as error:
-            raise BadManifest.for_field(name, error.message) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadManifest.for_field(name, f"a field has the wrong shape ({error})") from None
         if parcel.data != data:
             raise BadManifest.for_field(name, "it is not in canonical form")
         return parcel

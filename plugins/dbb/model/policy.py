@@ -121,6 +121,11 @@ class Policy:
         """Say whether Rucio cannot select the units by itself."""
         return bool(self.what.region or self.what.tracts or self.what.has_days)
 
+    @property
+    def selects_all(self) -> bool:
+        """Say whether every unit of its kind is meant."""
+        return self.what == Selection(self.what.kind, off_sky=self.what.off_sky)
+
     def selects(self, traits: Traits) -> bool:
         """Say whether a unit is meant."""
         what = self.what

@@ -277,7 +277,6 @@ class Transaction:
     id: int
     state: TransactionState
     context: Mapping[str, object] = field(default_factory=dict)
-    is_index_built: bool = True
     contributions: tuple[Contribution, ...] = ()
 
 

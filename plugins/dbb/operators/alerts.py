@@ -27,7 +27,7 @@ class AlertOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the flow; return its counts."""
-        from dbb.wiring import open_alerts  # noqa: PLC0415 - inside tasks only
+        from dbb.wiring.alerts import open_alerts  # noqa: PLC0415 - inside tasks only
 
         settings = Settings.load()
         try:

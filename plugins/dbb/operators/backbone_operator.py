@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def open_for_run(context: Context) -> Backbone:
     """Open the backbone; the run's id signs what it does in the ledger's history."""
-    from dbb.wiring import open_backbone  # noqa: PLC0415 - clients are imported inside tasks only
+    from dbb.wiring.backbone import open_backbone  # noqa: PLC0415 - clients are imported inside tasks only
 
     return open_backbone(Settings.load(), actor=context["run_id"])
 

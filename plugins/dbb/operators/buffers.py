@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 
 from dbb.errors import BufferNearlyFull
 from dbb.flows.buffers import Level, measure_buffers, release_what_is_safe
+from dbb.flows.outage_history import note_published
 from dbb.flows.sums import budget_sum, note_sum, replicas_sum
 from dbb.operators.backbone_operator import open_for_run
 from dbb.settings import Settings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _rows(context: Context) -> SqlKeeping:
-    from dbb.wiring import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
+    from dbb.wiring.keeping import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
 
     return open_keeping(Settings.load(), context["run_id"])
 
@@ -33,11 +34,11 @@ class ReleaseWhatIsSafe(BaseOperator):
 
 
 class NoteSums(BaseOperator):
-    """Sum up losses and copies, for the pages: it takes too long to be done for each reader."""
+    """Sum up losses, copies and publications, for the pages: it takes too long to be done for each reader."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Note the sums; return their heads."""
-        from dbb.wiring import open_views  # noqa: PLC0415 - clients are imported inside tasks only
+        from dbb.wiring.pages import open_outages, open_views  # noqa: PLC0415 - clients are imported inside tasks only
 
         backbone = open_for_run(context)
         views = open_views(backbone)
@@ -45,6 +46,7 @@ class NoteSums(BaseOperator):
         replicas = replicas_sum(backbone, views.keeping, views.page, Settings.load().reread_days)
         note_sum(backbone, "budget", budget)
         note_sum(backbone, "replicas", replicas)
+        note_published(backbone, open_outages(backbone))
         return {"kept": budget["loss"]["kept"], "units_below": replicas["units_below"]}
 
 

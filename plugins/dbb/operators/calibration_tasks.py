@@ -48,7 +48,7 @@ def calibration_params(instruments: Sequence[str]) -> dict[str, Param]:
         "instrument": Param(
             ALL, enum=[ALL, *sorted(instruments)], description="Whose exposures."
         ),
-        "payload": Param("", type="string", description="Of payloads.yaml; empty: the default."),
+        "payload": Param("", type="string", pattern=r"^[A-Za-z0-9_.-]*$", description="Of payloads.yaml; empty: the default."),
         "campaign": Param(
             DEFAULT_CAMPAIGN,
             type="string",

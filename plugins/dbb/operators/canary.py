@@ -23,7 +23,7 @@ LOOK_EVERY = dt.timedelta(seconds=10)
 
 
 def _open(context: Context) -> Cage:
-    from dbb.wiring import open_cage  # noqa: PLC0415 - clients are imported inside tasks only
+    from dbb.wiring.watching import open_cage  # noqa: PLC0415 - clients are imported inside tasks only
 
     return open_cage(Settings.load(), context["run_id"])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dbb.flows.drilling import check_passed, drill_endpoint
 from dbb.flows.drilling_ledger import drill_ledger
@@ -48,11 +49,13 @@ class DrillOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it and remember it; give the outcome."""
-        from dbb.wiring import open_drills  # noqa: PLC0415 - clients are imported in tasks only
+        from dbb.wiring.drills import open_drills  # noqa: PLC0415 - clients are imported in tasks only
 
         backbone = open_for_run(context)
         run_id = context["run_id"]
         done = self.drill(backbone, *self._days(backbone))
+        if not (done.units or done.wrong or backbone.ledger.days_of_kind(Kind.RAW)):
+            raise AirflowSkipException("Nothing is kept yet, so there was nothing to practise on.")
         done = dataclasses.replace(done, actor=run_id)
         open_drills(Settings.load(), run_id).note(done)
         check_passed(done)
@@ -85,7 +88,7 @@ class DrillEndpoint(DrillOperator):
 
     def drill(self, backbone: Backbone, first_day: int, last_day: int) -> Drill:
         """Call the flow."""
-        from dbb.wiring import open_scratch  # noqa: PLC0415 - clients are imported in tasks only
+        from dbb.wiring.drills import open_scratch  # noqa: PLC0415 - clients are imported in tasks only
 
         scratch = open_scratch(Settings.load(), self.endpoint)
         return drill_endpoint(backbone, scratch, _places(backbone), first_day, last_day)
@@ -96,7 +99,7 @@ class DrillLedger(DrillOperator):
 
     def drill(self, backbone: Backbone, first_day: int, last_day: int) -> Drill:
         """Call the flow."""
-        from dbb.wiring import open_spare_ledger  # noqa: PLC0415 - clients in tasks only
+        from dbb.wiring.drills import open_spare_ledger  # noqa: PLC0415 - clients in tasks only
 
         with tempfile.TemporaryDirectory(prefix="dbb-drill-") as folder:
             spare = open_spare_ledger(Path(folder))

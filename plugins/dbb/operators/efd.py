@@ -51,7 +51,7 @@ class EfdOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the flow; return its counts."""
-        from dbb.wiring import open_efd_extraction  # noqa: PLC0415 - inside tasks only
+        from dbb.wiring.efd import open_efd_extraction  # noqa: PLC0415 - inside tasks only
 
         settings, backbone = Settings.load(), open_for_run(context)
         try:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dbb.errors import DbbError, DecisionImpossible, SettingMissing
+from dbb.errors import DbbError, DecisionImpossible, SettingMissing, Transient
 from dbb.flows.efd_intervals import make_intervals, plan_intervals
 from dbb.flows.efd_replicating import (
     check_compared,
     compare_values,
     load_publications,
-    write_publications,
+    send_publications,
 )
-from dbb.flows.efd_sealing import seal_files
 from dbb.model.efd_interval import parse_interval
 from dbb.operators.backbone_operator import open_for_run
 from dbb.operators.chunks import as_airflow_maps, cut
@@ -26,10 +27,14 @@ from dbb.settings import Settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+log = logging.getLogger(__name__)
+
 HOURS_AT_ONCE = 6
 """Intervals of one task: what judges them takes seconds to import."""
 COMPARED_AT = 13
 """The hour (UTC) whose run compares the endpoints: the night is over."""
+LOADING_S = 1800
+"""For how long a run loads: the files of years go on in the next one, and no task runs out of its time."""
 
 
 class PlanIntervals(BaseOperator):
@@ -53,7 +58,7 @@ class PlanIntervals(BaseOperator):
 
     def execute(self, context: Context) -> list[list[str]]:
         """Give lists of names of intervals."""
-        from dbb.wiring import open_efd_transform  # noqa: PLC0415 - clients inside tasks only
+        from dbb.wiring.efd import open_efd_transform  # noqa: PLC0415 - clients inside tasks only
 
         begin, end = dt.datetime.fromisoformat(self.begin), dt.datetime.fromisoformat(self.end)
         chunks: list[list[str]] = []
@@ -90,7 +95,7 @@ class MakeIntervals(BaseOperator):
         accept_reason: str,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"map_index_template": "{{ task.hours }}", **kwargs})
+        super().__init__(**kwargs | {"map_index_template": "{{ task.hours }}"})
         self.intervals: Sequence[str] = cast(Sequence[str], intervals)  # a template until it runs
         self.accept_interval = accept_interval
         self.accept_reason = accept_reason
@@ -103,7 +108,7 @@ class MakeIntervals(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Call the flow; return its counts."""
-        from dbb.wiring import open_efd_transform  # noqa: PLC0415 - clients inside tasks only
+        from dbb.wiring.efd import open_efd_transform  # noqa: PLC0415 - clients inside tasks only
 
         parsed = [parse_interval(name) for name in self.intervals]
         (instrument,) = {name for name, _ in parsed}
@@ -119,12 +124,10 @@ class SendPublications(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Call the flow; return its counts."""
-        from dbb.wiring import open_efd_files  # noqa: PLC0415 - clients inside tasks only
+        from dbb.wiring.efd import open_efd_files  # noqa: PLC0415 - clients inside tasks only
 
-        backbone = open_for_run(context)
         files = open_efd_files(Settings.load(), context["run_id"])
-        written = write_publications(files, backbone.archive)
-        return {"files": written, "parcels": len(seal_files(backbone, files))}
+        return send_publications(open_for_run(context), files)
 
 
 class LoadPublications(BaseOperator):
@@ -142,7 +145,7 @@ class LoadPublications(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Call the flow; return its counts."""
-        from dbb.wiring import open_efd_files, open_efd_values  # noqa: PLC0415 - inside tasks only
+        from dbb.wiring.efd import open_efd_files, open_efd_values  # noqa: PLC0415 - inside tasks only
 
         settings, run_id = Settings.load(), context["run_id"]
         try:
@@ -150,11 +153,14 @@ class LoadPublications(BaseOperator):
         except SettingMissing as error:
             raise AirflowSkipException(error.message) from error
         files, store = open_efd_files(settings, run_id), open_for_run(context).store(self.endpoint)
-        return load_publications(files, self.endpoint, store, target)
+        end_s = time.monotonic() + LOADING_S
+        return load_publications(
+            files, self.endpoint, store, target, is_time_up=lambda: time.monotonic() > end_s
+        )
 
 
 class CompareValues(BaseOperator):
-    """Compare every endpoint's values with the archive's, once a day.
+    """Compare what every endpoint has of telemetry and exposures with the archive's, once a day.
 
     Parameters
     ----------
@@ -175,23 +181,23 @@ class CompareValues(BaseOperator):
         """Give by endpoint how many publications it is behind; raise what is wrong."""
         if dt.datetime.fromisoformat(self.end).hour != COMPARED_AT:
             raise AirflowSkipException(f"The run that ends after {COMPARED_AT}:00 UTC compares.")
-        from dbb.hooks.efd.published import SqlPublished  # noqa: PLC0415 - inside tasks only
-        from dbb.wiring import SystemClock, open_efd_values, open_ledger  # noqa: PLC0415
+        from dbb.wiring.base import SystemClock  # noqa: PLC0415 - inside tasks only
+        from dbb.wiring.efd import open_efd_values, open_hashes  # noqa: PLC0415 - inside tasks only
 
         settings, run_id, clock = Settings.load(), context["run_id"], SystemClock()
-        archive = SqlPublished(open_ledger(settings, run_id), clock)
-        behind, wrong = {}, None
+        archive = open_hashes(settings, run_id)
+        behind, wrong = {}, []
         for endpoint in self.endpoints:
             try:
                 _, there = open_efd_values(settings, endpoint, run_id)
-            except SettingMissing:
-                continue
-            try:
-                found = compare_values(archive, endpoint, there, settings.raw.instruments, clock)
+                found = compare_values(archive, endpoint, there, clock)
                 check_compared(found)
                 behind[endpoint] = found.behind
-            except DbbError as error:
-                wrong = wrong or error  # the others are compared all the same
-        if wrong is not None:
-            raise wrong
+            except SettingMissing:
+                continue
+            except DbbError as error:  # the others are compared all the same
+                log.error("action=efd-compare-values endpoint=%s reason=%s", endpoint, error)  # noqa: TRY400
+                wrong.append(error)
+        if wrong:  # one that is away hides no other that differs
+            raise min(wrong, key=lambda error: isinstance(error, Transient))
         return behind

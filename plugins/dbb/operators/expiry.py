@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from dbb.errors import CacheNearlyFull
 from dbb.expiry_rules import load_expiry
+from dbb.flows.cache_ages import note_cache_ages
 from dbb.flows.expiring import (
     EXPIRE,
     apply_expiry,
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def _open(context: Context, endpoint: str) -> tuple[Place, ExpiryRows]:
-    from dbb.wiring import open_expiry, open_place  # noqa: PLC0415 - clients inside tasks only
+    from dbb.wiring.keeping import open_expiry, open_place  # noqa: PLC0415 - clients inside tasks only
 
     settings = Settings.load()
     rows = open_expiry(settings, context["run_id"])
@@ -63,7 +64,8 @@ class FinishExpiries(BaseOperator):
         return counts
 
     def _mend(self, place: OodsPlace) -> dict[str, int]:
-        from dbb.wiring import open_findings, open_merged  # noqa: PLC0415 - clients inside tasks only
+        from dbb.wiring.keeping import open_findings  # noqa: PLC0415 - clients inside tasks only
+        from dbb.wiring.oods import open_merged  # noqa: PLC0415 - clients inside tasks only
 
         settings = Settings.load()
         merge = plan_merge(place.backbone, place.oods.journal)
@@ -88,10 +90,11 @@ class PlanExpiry(BaseOperator):
         self.approval = approval
 
     def execute(self, context: Context) -> None:
-        """Leave the plan's identity, its time and its lines for the next steps."""
+        """Leave the plan's identity, its time and its lines for the next steps; note how old what is there is."""
         place, rows = _open(context, self.endpoint)
         book = load_expiry(Settings.load())
         as_of = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        note_cache_ages(open_for_run(context), place, book.at(self.endpoint))
         plan = plan_expiry(place, rows, book, as_of)
         lines = [
             f"- {line.action} {line.units:,} ({line.size_bytes:,} bytes): {line.detail}"

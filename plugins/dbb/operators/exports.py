@@ -46,20 +46,23 @@ def export_params(archive: str, endpoints: tuple[str, ...]) -> dict[str, Param]:
         ),
         "dataset_types": Param(["raw"], description="Which dataset types.", **words),
         "where": Param("", type="string", description="An expression of Butler's query language."),
-        "bind": Param({}, type="object", description="Values of the names in `where`."),
+        "bind": Param(
+            {}, type="object", additionalProperties={"type": ["string", "number", "boolean"]},
+            description="Values of the names in `where`.",
+        ),
         "find_first": Param(
             default=False, type="boolean", description="Only the first collection that has it."
         ),
         "owner": Param("", type="string", description="Who answers for it; you must say."),
         "title": Param("", type="string", description="What it is."),
         "licence": Param("", type="string", description="An SPDX name or a URL."),
-        "ends_on": Param("", type="string", description="YYYY-MM-DD: when nobody needs it any more."),
+        "ends_on": Param("", type="string", pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="YYYY-MM-DD: when nobody needs it any more."),
         "since": Param(
-            "", type="string",
+            "", type="string", pattern=r"^[0-9T:.Z +-]*$",
             description="A time (ISO 8601, UTC): only what the endpoint serves since then.",
         ),
         "since_export": Param(
-            "", type="string",
+            "", type="string", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,79})?$",
             description="Only what this earlier export below DBB_EXPORT_ROOT does not have.",
         ),
         "leave_out": Param(
@@ -70,7 +73,7 @@ def export_params(archive: str, endpoints: tuple[str, ...]) -> dict[str, Param]:
 
 
 def _open(context: Context) -> ExportPorts:
-    from dbb.wiring import open_exports  # noqa: PLC0415 - clients are imported inside tasks only
+    from dbb.wiring.keeping import open_exports  # noqa: PLC0415 - clients are imported inside tasks only
 
     return open_exports(Settings.load(), context["run_id"])
 

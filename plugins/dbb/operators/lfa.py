@@ -34,7 +34,7 @@ OBJECTS_IN_A_TASK = 50
 
 def open_annex() -> Annex:
     """Open the annex; clients are imported inside tasks only."""
-    from dbb.wiring import open_annex as wired  # noqa: PLC0415
+    from dbb.wiring.annex import open_annex as wired  # noqa: PLC0415
 
     return wired(Settings.load())
 
@@ -115,7 +115,7 @@ class AskTheEfd(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Call the flow; skipped where there is no EFD."""
-        from dbb.wiring import open_efd, open_objects  # noqa: PLC0415 - inside tasks only
+        from dbb.wiring.annex import open_efd, open_objects  # noqa: PLC0415 - inside tasks only
 
         settings = Settings.load()
         efd = open_efd(settings)
@@ -140,7 +140,7 @@ class CopyObjects(BaseOperator):
     template_fields: Sequence[str] = ("keys",)
 
     def __init__(self, *, keys: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs | {"map_index_template": "{{ task.keys[0] }} and on"})
         self.keys = keys
 
     def execute(self, context: Context) -> dict[str, int]:

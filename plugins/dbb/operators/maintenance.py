@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def _open(context: Context) -> tuple[Scheduling, MaintenanceRows]:
     from dbb.hooks.airflow_rest import AirflowRest  # noqa: PLC0415 - inside tasks only
-    from dbb.wiring import open_maintenance  # noqa: PLC0415
+    from dbb.wiring.watching import open_maintenance  # noqa: PLC0415
 
     settings = Settings.load()
     return AirflowRest.of(settings), open_maintenance(settings, context["run_id"])

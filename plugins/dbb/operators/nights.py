@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dbb.errors import BadDayObs
@@ -16,10 +16,9 @@ class Run(Protocol):
     """What is needed of Airflow's DAG run."""
 
     partition_key: str | None
-    conf: dict[str, Any] | None
 
 
-def resolve_day_obs(dag_run: Run, params: Mapping[str, Any], declared: Collection[str]) -> DayObs:
+def resolve_day_obs(dag_run: Run, params: Mapping[str, Any]) -> DayObs:
     """Find the night of a run in its partition key, or in the parameter ``day_obs``.
 
     Parameters
@@ -28,19 +27,12 @@ def resolve_day_obs(dag_run: Run, params: Mapping[str, Any], declared: Collectio
         Scheduled runs and backfills carry the night as their partition key.
     params
         The run's parameters; one triggered by hand names the night here.
-    declared
-        Names of the DAG's parameters. Airflow makes a parameter of each key of a run's
-        configuration, so ``params`` does not tell a misspelt one.
 
     Raises
     ------
     BadDayObs
-        If there is neither, both disagree, one is no observing day, or the configuration has a
-        key that is no parameter.
+        If there is neither, both disagree, or one is no observing day.
     """
-    unknown = sorted(set(dag_run.conf or {}) - set(declared))
-    if unknown:
-        raise BadDayObs.for_unknown_keys(", ".join(unknown))
     given = [value for value in (dag_run.partition_key, params.get("day_obs")) if value is not None]
     nights = {DayObs.parse(value) for value in given}
     if len(nights) != 1:
@@ -57,4 +49,4 @@ def night_of_run(context: Context) -> DayObs:
     BadDayObs
         As ``resolve_day_obs``.
     """
-    return resolve_day_obs(context["dag_run"], context["params"], list(context["dag"].params))
+    return resolve_day_obs(context["dag_run"], context["params"])

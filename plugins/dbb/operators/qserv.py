@@ -56,7 +56,7 @@ class HandoffOperator(BaseOperator):
 
     def open(self, context: Context) -> Handoff:
         """Open the handoff; the run's id signs what it records."""
-        from dbb.wiring import open_handoff  # noqa: PLC0415 - clients are imported inside tasks only
+        from dbb.wiring.qserv import open_handoff  # noqa: PLC0415 - clients are imported inside tasks only
 
         settings = Settings.load()
         return open_handoff(
@@ -143,7 +143,7 @@ class StageInput(HandoffOperator):
     template_fields: Sequence[str] = ("endpoint", "release", "source")
 
     def __init__(self, *, source: Mapping[str, Any] | XComArg, **kwargs: Any) -> None:
-        super().__init__(**({"map_index_template": "{{ task.title }}"} | kwargs))
+        super().__init__(**kwargs | {"map_index_template": "{{ task.title }}"})
         self.source: Mapping[str, Any] = cast(Mapping[str, Any], source)  # a template until it runs
 
     @property
@@ -190,10 +190,7 @@ class WriteChunkFiles(HandoffOperator):
 
     def __init__(self, *, part: Mapping[str, Any] | XComArg, **kwargs: Any) -> None:
         super().__init__(
-            **(
-                {"map_index_template": "{{ task.part['table'] }} {{ task.part['bucket'] }}"}
-                | kwargs
-            )
+            **kwargs | {"map_index_template": "{{ task.part['table'] }} {{ task.part['bucket'] }}"}
         )
         self.part: Mapping[str, Any] = cast(Mapping[str, Any], part)  # a template until it runs
 
@@ -231,7 +228,7 @@ class LoadBatch(HandoffOperator):
 
     def __init__(self, *, part: Mapping[str, Any] | XComArg, **kwargs: Any) -> None:
         super().__init__(
-            **({"map_index_template": "{{ task.part['table'] }} {{ task.part['batch'] }}"} | kwargs)
+            **kwargs | {"map_index_template": "{{ task.part['table'] }} {{ task.part['batch'] }}"}
         )
         self.part: Mapping[str, Any] = cast(Mapping[str, Any], part)  # a template until it runs
 

@@ -25,7 +25,7 @@ class LookForReleases(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Give the runs to begin: parameters and name. With none, all later steps are skipped."""
         from dbb.hooks.qserv.planning import load_overlay  # noqa: PLC0415 - a slow import
-        from dbb.wiring import open_qserv_records  # noqa: PLC0415 - clients are imported in tasks
+        from dbb.wiring.qserv import open_qserv_records  # noqa: PLC0415 - clients are imported in tasks
 
         settings = Settings.load()
         found = look_for_releases(
@@ -59,7 +59,7 @@ class StartHandoff(BaseOperator):
     template_fields: Sequence[str] = ("due",)
 
     def __init__(self, *, due: Mapping[str, str] | XComArg, **kwargs: Any) -> None:
-        super().__init__(**({"map_index_template": "{{ task.due['run_id'] }}"} | kwargs))
+        super().__init__(**kwargs | {"map_index_template": "{{ task.due['run_id'] }}"})
         self.due: Mapping[str, str] = cast(Mapping[str, str], due)  # a template until it runs
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow does it for us

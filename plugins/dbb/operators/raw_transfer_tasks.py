@@ -5,7 +5,7 @@
     look_for_new_exposures
       └─ for each chunk of exposures, each chunk on its own:
            check_and_land_exposures → judge_exposure_records → register_in_rucio
-             → publish_at_<archive> → wait_for_copies → read_archive_copies_again
+             → publish_at_<archive> → wait_for_copies (not tonight) → read_archive_copies_again
              → release_<source>_copies
       └─ report_the_night                (and tell_of_failed_steps, only when a step failed)
 """
@@ -49,7 +49,7 @@ def move_exposures(*, tonight: bool) -> None:
 
     @task_group(group_id="exposures", prefix_group_id=False)
     def work_on_chunk(units: Sequence[str]) -> None:
-        _add_chunk_steps(settings, units)
+        _add_chunk_steps(settings, units, waits=not tonight)
 
     look = LookForNewExposures(
         task_id="look_for_new_exposures",
@@ -67,7 +67,7 @@ def move_exposures(*, tonight: bool) -> None:
     failed.set_upstream([task for task in failed.dag.tasks if task is not failed])
 
 
-def _add_chunk_steps(settings: Settings, units: Sequence[str]) -> None:
+def _add_chunk_steps(settings: Settings, units: Sequence[str], *, waits: bool) -> None:
     policy = settings.raw
     land = CheckAndLandExposures(
         task_id="check_and_land_exposures", units=units, queue=_queue(settings, policy.archive)
@@ -92,13 +92,18 @@ def _add_chunk_steps(settings: Settings, units: Sequence[str]) -> None:
         endpoint=policy.archive,
         queue=_queue(settings, policy.archive),
     )
-    wait = WaitForCopies(
-        task_id="wait_for_copies",
-        units=units,
-        patience_s="{{ params.patience_s }}",
-        trigger_rule=TriggerRule.ALL_DONE,  # copies travel from a store, not from a Butler
-    )
-    land >> judge >> register >> publish >> wait >> read >> release
+    land >> judge >> register >> publish
+    if waits:
+        wait = WaitForCopies(
+            task_id="wait_for_copies",
+            units=units,
+            patience_s="{{ params.patience_s }}",
+            trigger_rule=TriggerRule.ALL_DONE,  # copies travel from a store, not from a Butler
+        )
+        publish >> wait >> read
+    else:
+        publish >> read
+    read >> release
 
 
 def _queue(settings: Settings, endpoint: str) -> str:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 def sources_for_run(context: Context) -> Sources:
     """Open what a reconciler compares."""
-    from dbb.wiring import open_sources  # noqa: PLC0415 - clients are imported inside tasks only
+    from dbb.wiring.keeping import open_sources  # noqa: PLC0415 - clients are imported inside tasks only
 
     return open_sources(Settings.load(), open_for_run(context))
 
@@ -83,7 +83,7 @@ class ReconcileNight(BaseOperator):
     template_fields: Sequence[str] = ("day_obs",)
 
     def __init__(self, *, day_obs: int | XComArg, endpoint: str, **kwargs: Any) -> None:
-        super().__init__(map_index_template="{{ task.day_obs }}", **kwargs)
+        super().__init__(**kwargs | {"map_index_template": "{{ task.day_obs }}"})
         self.day_obs: int = cast(int, day_obs)  # a template until it runs
         self.endpoint = endpoint
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def _rows(context: Context) -> SqlKeeping:
-    from dbb.wiring import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
+    from dbb.wiring.keeping import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
 
     return open_keeping(Settings.load(), context["run_id"])
 

@@ -37,7 +37,7 @@ class RereadCopies(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int | str]:
         """Call the flow; return its counts. Damage is the ledger's to show and no failure of the task."""
-        from dbb.wiring import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
+        from dbb.wiring.keeping import open_keeping  # noqa: PLC0415 - clients are imported inside tasks only
 
         settings = Settings.load()
         readings = open_keeping(settings, context["run_id"])

@@ -27,7 +27,7 @@ def _thread() -> ThreadPoolExecutor:
 
 @cache
 def _backbone() -> Backbone:
-    from dbb.wiring import open_backbone  # noqa: PLC0415 - in the thread: it takes a second
+    from dbb.wiring.backbone import open_backbone  # noqa: PLC0415 - in the thread: it takes a second
 
     return open_backbone(Settings.load(), actor="triggerer")
 

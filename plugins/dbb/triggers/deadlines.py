@@ -38,13 +38,12 @@ class EndOfAcquisition(BaseDeadlineReference):
     def _evaluate_with(self, *, session: Session, **_: Any) -> dt.datetime:  # noqa: ARG002
         """Give the moment from which the deadline counts."""
         from dbb.hooks.calibrations import SqlCalibrations  # noqa: PLC0415 - few processes ask
-        from dbb.wiring import SystemClock, open_ledger  # noqa: PLC0415
+        from dbb.wiring.base import SystemClock, open_ledger  # noqa: PLC0415
 
         clock = SystemClock()
         since = DayObs.at(clock.now() - dt.timedelta(days=1)).value
         try:
-            ledger = open_ledger(Settings.load(), "deadline")
-            groups = SqlCalibrations(ledger, clock, "deadline").open_groups(since)
+            groups = SqlCalibrations(open_ledger(Settings.load(), "deadline")).open_groups(since)
         except DbbError as error:  # no run is to fail for want of its deadline
             log.warning("action=deadline reason=%s", error)
             return clock.now()

@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-
-from dbb.errors import Transient
 from dbb.triggers.asking import ask
+from dbb.triggers.waking import NewestTrigger
 
-log = logging.getLogger(__name__)
 
-
-class InboxTrigger(BaseEventTrigger):
-    """Fire whenever the inbox has a newer event of an RSE.
-
-    It is a wake-up call only: after a restart it fires once more than needed, and a call that is
-    lost is made good by the clock's sweep.
+class InboxTrigger(NewestTrigger):
+    """Fire when the inbox has a newer event of an RSE.
 
     Parameters
     ----------
     rse
         The Rucio storage element.
-    poll_s
-        Seconds between two looks.
+    poll_s, saved, rest_s
+        As of every trigger that wakes.
     """
 
-    def __init__(self, *, rse: str, poll_s: float = 3.0) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    def __init__(
+        self, *, rse: str, poll_s: float = 3.0, saved: int = 20, rest_s: float = 60.0
+    ) -> None:
+        super().__init__(poll_s=poll_s, saved=saved, rest_s=rest_s)
         self.rse = rse
-        self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give the path and arguments from which Airflow makes it anew."""
-        return "dbb.triggers.inbox.InboxTrigger", {"rse": self.rse, "poll_s": self.poll_s}
+        path, arguments = super().serialize()
+        return path, {"rse": self.rse, **arguments}
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look again and again; yield one event for each look that finds something newer."""
-        seen: dt.datetime | None = None
-        while True:
-            try:
-                number, newest = await ask(lambda backbone: backbone.inbox.newest(self.rse))
-            except Transient as error:
-                log.warning("action=look-into-inbox rse=%s reason=%s", self.rse, error)
-            else:
-                if newest is not None and (seen is None or newest > seen):
-                    seen = newest
-                    log.info("action=wake-up rse=%s events=%d", self.rse, number)
-                    yield TriggerEvent({"events": number})  # type: ignore[no-untyped-call]
-            await asyncio.sleep(self.poll_s)
+    async def look(self) -> tuple[dt.datetime | None, dict[str, Any]]:
+        """Give when the last event came that nobody has dealt with, and how many there are."""
+        number, newest = await ask(lambda backbone: backbone.inbox.newest(self.rse))
+        return newest, {"events": number}

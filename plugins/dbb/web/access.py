@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import time
 from typing import Annotated
 from urllib.parse import parse_qs
@@ -19,9 +20,10 @@ from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 
 from dbb.errors import UnsafeName
+from dbb.settings import read_curators
 
 DECIDING_DAG = "raw_transfer"
-"""Whoever may start this DAG by hand may decide what goes through it."""
+"""Whoever may start this DAG by hand may decide what goes through it, unless curators are named."""
 
 FORM_S = 3600
 MOST_BYTES = 4_000_000
@@ -34,7 +36,10 @@ def may_read(user: GetUserDep) -> None:
 
 
 def can_decide(user: GetUserDep) -> bool:
-    """Say whether somebody may decide on what is held."""
+    """Say whether somebody may decide on what is held: a curator who may start the DAG that acts upon it."""
+    curators = {each for each, _ in read_curators(os.environ)}
+    if curators and str(user.get_id()) not in curators:
+        return False
     return get_auth_manager().is_authorized_dag(
         method="POST",
         access_entity=DagAccessEntity.RUN,
@@ -46,7 +51,9 @@ def can_decide(user: GetUserDep) -> bool:
 def may_decide(can: Annotated[bool, Depends(can_decide)]) -> None:
     """Let those pass who may decide on what is held."""
     if not can:
-        raise HTTPException(403, f"Your role may not decide: it may not start {DECIDING_DAG}.")
+        raise HTTPException(
+            403, f"Your role may not decide: you are no curator, or may not start {DECIDING_DAG}."
+        )
 
 
 def name_of(user: GetUserDep) -> str:

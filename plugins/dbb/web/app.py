@@ -1,4 +1,4 @@
-"""The web application that Airflow's API server mounts: two pages, each also as JSON.
+"""The web application that Airflow's API server mounts: its pages, each also as JSON.
 
 Airflow does not guard what plugins mount, so the application guards itself: every route, also that
 of an address that is none, asks for Airflow's user first.
@@ -6,6 +6,7 @@ of an address that is none, asks for Airflow's user first.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -14,34 +15,44 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exception_handlers import http_exception_handler
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from dbb.errors import DbbError, UnknownItem, UnsafeName
+from dbb.flows.alarm_log import NEWEST, alarm_report
 from dbb.flows.backbone import Backbone
 from dbb.flows.buffers import buffers_document
 from dbb.flows.deciding import Signature
 from dbb.flows.exposure_story import exposure_story
 from dbb.flows.lag_report import lag_report
-from dbb.flows.night import night_report
+from dbb.flows.night import night_report, night_rows
 from dbb.flows.night_sums import NightRows
 from dbb.flows.nights import NIGHTS, nights_report
 from dbb.flows.now import now_report
-from dbb.flows.quarantine import apply_decisions, plan_decisions, quarantine_report
+from dbb.flows.outage_history import YEAR_DAYS
+from dbb.flows.outages import account_outages
+from dbb.flows.quarantine import apply_decisions, choose_held, plan_decisions, quarantine_report
 from dbb.flows.sums import budget_sum, read_sum, replicas_sum
+from dbb.flows.work import work_document
 from dbb.model.day_obs import DayObs
 from dbb.settings import Settings
 from dbb.web.access import CanDecide, Form, UserName, make_token, may_decide, may_read
+from dbb.web.alarms_page import alarms_html
 from dbb.web.error_page import error_document, error_html, refused_html, status_of
 from dbb.web.exposure_page import exposure_html
+from dbb.web.framed import PageResponse
 from dbb.web.lag_page import lag_html
 from dbb.web.markup import STYLE_SHA256
 from dbb.web.night_page import night_document, night_html
 from dbb.web.nights_page import nights_html
 from dbb.web.now_page import now_html
+from dbb.web.outages_page import outages_html
 from dbb.web.quarantine_page import done_html, plan_html, quarantine_html
 from dbb.web.selection import Selection
 from dbb.web.sums_pages import budget_html, buffers_html, replicas_html
-from dbb.wiring import open_backbone, open_ledger, open_nights, open_views
+from dbb.web.work_page import work_html
+from dbb.wiring.backbone import open_backbone
+from dbb.wiring.base import open_ledger
+from dbb.wiring.pages import open_nights, open_outages, open_views
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +73,15 @@ HEADERS = {
 def the_backbone() -> Backbone:
     """Open the ports once a process, at the first page; the pages only read the ledger.
 
-    A failure is not remembered: the next page tries again.
+    A failure is not remembered: the next page tries again. What the API server has loaded by then stays for
+    good: it is left out of garbage collections, which would stop a page for 0.3 s to walk through it.
     """
     settings = Settings.load()
     open_ledger(settings, "").check()
-    return open_backbone(settings, "page")
+    backbone = open_backbone(settings, "page")
+    gc.collect()
+    gc.freeze()
+    return backbone
 
 
 Ports = Annotated[Backbone, Depends(the_backbone)]
@@ -89,7 +104,8 @@ def make_app() -> FastAPI:
     app.add_api_route("/exposure/{obs_id}", exposure_page, response_model=None)
     for address, make in (
         ("now", now_page), ("lag", lag_page), ("buffers", buffers_page), ("budget", budget_page),
-        ("replicas", replicas_page),
+        ("replicas", replicas_page), ("alarms", alarms_page), ("work", work_page),
+        ("outages", outages_page),
     ):  # fmt: skip
         app.add_api_route(f"/{address}", make, response_model=None)
     app.add_api_route("/quarantine", quarantine_page, response_model=None)
@@ -139,8 +155,10 @@ def night_page(
     selection = Selection.parse(ports, night, first, last, standing, _whole(page))
     report = night_report(ports, night)
     if wants_json:
-        return _json(night_document(report, selection))
-    return _html(night_html(report, selection, ports.instruments))
+        rows = night_rows(ports, report, selection.choose(report.problems_first))
+        return _json(night_document(report, rows, selection))
+    rows = night_rows(ports, report, selection.show(report.problems_first)[0])
+    return _html(night_html(report, rows, selection, ports.instruments))
 
 
 def exposure_page(request: Request, ports: Ports, obs_id: str) -> Response:
@@ -167,7 +185,7 @@ def lag_page(request: Request, ports: Ports, last: str = "") -> Response:
     """Show how long the last nights took, or those until one."""
     wants_json = _wants_json(request)
     day_obs = DayObs.parse(last) if last else None
-    report = lag_report(ports, open_views(ports).page, day_obs)
+    report = lag_report(ports, day_obs)
     if wants_json:
         return _json(report.to_json())
     return _html(lag_html(report, f"?last={day_obs}" if day_obs else ""))
@@ -176,8 +194,14 @@ def lag_page(request: Request, ports: Ports, last: str = "") -> Response:
 def buffers_page(request: Request, ports: Ports) -> Response:
     """Show the buffers as they were measured last, and what has gone from caches."""
     wants_json = _wants_json(request)
-    document = buffers_document(ports, open_views(ports).page)
+    document = buffers_document(ports, open_views(ports).page, _endpoints())
     return _json(document) if wants_json else _html(buffers_html(document))
+
+
+@cache
+def _endpoints() -> tuple[str, ...]:
+    """Name all endpoints; reading their files takes longer than a page."""
+    return tuple(Settings.load().endpoints)
 
 
 def budget_page(request: Request, ports: Ports) -> Response:
@@ -198,6 +222,29 @@ def replicas_page(request: Request, ports: Ports) -> Response:
 
     document = read_sum(ports, "replicas", make)
     return _json(document) if wants_json else _html(replicas_html(document, ports.clock.now()))
+
+
+def alarms_page(request: Request, ports: Ports, number: str = str(NEWEST)) -> Response:
+    """Show what must be known now, and the log."""
+    wants_json = _wants_json(request)
+    report = alarm_report(open_views(ports).alarms, ports.clock, _whole(number))
+    if wants_json:
+        return _json(report.to_json())
+    return _html(alarms_html(report, "" if number == str(NEWEST) else f"?number={number}"))
+
+
+def work_page(request: Request, ports: Ports) -> Response:
+    """Show what is held and what catches up."""
+    wants_json = _wants_json(request)
+    document = work_document(ports, open_views(ports).maintenance)
+    return _json(document) if wants_json else _html(work_html(document))
+
+
+def outages_page(request: Request, ports: Ports, days: str = str(YEAR_DAYS)) -> Response:
+    """Show the outages of a year, or of the last days."""
+    wants_json = _wants_json(request)
+    report = account_outages(ports, open_outages(ports), _whole(days))
+    return _json(report.to_json()) if wants_json else _html(outages_html(report))
 
 
 def quarantine_page(
@@ -226,11 +273,9 @@ def plan_page(ports: Ports, user: UserName, form: Form) -> Response:
     action, why = _field(form, "action"), _field(form, "why").strip()
     if not why:
         raise UnsafeName.for_name(why, "a decision needs its reason")
-    chosen = list(form.get("id", ()))
     query = parse_qs(_field(form, "query").removeprefix("?"))
     night = DayObs.parse(_field(query, "day_obs")).value if query.get("day_obs") else None
-    for code in form.get("code", ()):
-        chosen += [item.refusal_id for item in quarantine_report(ports, night, code).refusals]
+    chosen = choose_held(ports, form.get("id", ()), form.get("code", ()), night)
     plan = plan_decisions(ports, action, chosen)
     return _html(plan_html(plan, action, why, make_token(user)), with_form=True)
 
@@ -292,7 +337,7 @@ def _html(text: str, status: int = 200, *, with_form: bool = False) -> Response:
     headers = (
         HEADERS | {"Content-Security-Policy": _POLICY.format("self")} if with_form else HEADERS
     )
-    return HTMLResponse(text, status, headers=headers)
+    return PageResponse(text, status, headers=headers)
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from dbb.flows.detectors import count_lacking, count_refused
+from dbb.flows.detectors import count_refused
 from dbb.flows.exposure_story import ExposureStory, UnitStory
 from dbb.model.day_obs import DayObs
 from dbb.model.instrument import Instrument
@@ -43,7 +43,7 @@ def exposure_html(
 
 def _unit(unit: UnitStory, instruments: Mapping[str, Instrument]) -> list[Html]:
     row = unit.line.row
-    lacking = count_lacking([unit.line]).get(row.instrument, {})
+    lacking = dict.fromkeys(row.missing, 1)
     refused = count_refused(unit.line.refusals, instruments).get(row.instrument, {})
     plane = focal_plane(instruments[row.instrument], lacking, refused, row.obs_id)
     return [

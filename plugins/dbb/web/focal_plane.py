@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from dbb.model.instrument import Instrument
 from dbb.web.markup import Html, join, table, tag
@@ -61,6 +62,7 @@ def _side(instrument: Instrument, name: str, side: float) -> float:
     return side / 2 if purpose == "WAVEFRONT" else side
 
 
+@lru_cache(maxsize=4096)  # the same two hundred squares on each page, nearly always
 def _square(name: str, x: float, y: float, side: float, lacking: int, refused: int) -> Html:
     kind = "act" if refused else "wait" if lacking else "good"
     told = [f"{lacking} lacking"] * bool(lacking) + [f"{refused} refused"] * bool(refused)

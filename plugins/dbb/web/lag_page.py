@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from dbb.flows.calibration_budget import Budget
-from dbb.flows.lag_report import L1_PUBLIC_T_S, LagReport, NightLag
+from dbb.flows.lag_report import L1_PUBLIC_T_S, LagReport
 from dbb.model.calibration import CAL_PROC_TIME_S, Attempt
 from dbb.model.day_obs import DayObs
+from dbb.model.night_units import NightLags
 from dbb.web.bars import bar
 from dbb.web.layout import ageing, command_line, navigation, read_at
 from dbb.web.markup import Html, page, sign, table, tag
@@ -23,7 +26,7 @@ def lag_html(report: LagReport, query: str) -> str:
         table(
             "From an exposure's last file to its publication; the bar is the longest against 24 hours",
             ["night", "endpoint", "published", "open", "half within", "95 % within", "longest", "of 24 h", "late"],
-            [_cells(each) for each in report.nights],
+            [_cells(each, report.as_of) for each in report.nights],
         ),
         *(_gauge(*each) for each in report.calibrations),
         Html("") if report.calibrations else tag("p", "No calibration is under way.", class_="note"),
@@ -31,8 +34,8 @@ def lag_html(report: LagReport, query: str) -> str:
     )  # fmt: skip
 
 
-def _cells(each: NightLag) -> list[object]:
-    longest = max(each.max_s or 0.0, each.longest_open_s or 0.0)
+def _cells(each: NightLags, now: dt.datetime) -> list[object]:
+    longest = max(each.max_s or 0.0, each.longest_open_s(now) or 0.0)
     share = longest / L1_PUBLIC_T_S
     day = DayObs(each.day_obs).date.isoformat()
     return [

@@ -9,11 +9,14 @@ from dbb.web.markup import Html, join, tag
 PAGES = {
     "nights": "Nights",
     "now": "Now",
+    "alarms": "Alarms",
+    "work": "Work",
     "lag": "Lag",
     "quarantine": "Quarantine",
     "buffers": "Buffers",
     "replicas": "Replicas",
     "budget": "Loss budget",
+    "outages": "Outages",
 }
 """The pages that need no name of something, by address; the first one is the first screen."""
 

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 import html
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -73,13 +74,28 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
         return Html("")
     head = tag("tr", *(tag("th", column, scope="col") for column in columns))
     body = join(
-        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
+        tag("tr", tag("th", row[0], scope="row"), *(_cell(cell) for cell in row[1:]))
         for row in rows
     )
     parts = (tag("caption", caption), tag("thead", head), tag("tbody", body))
     whole = tag("table", *parts, class_="many" if len(columns) > 5 else "")
     # A keyboard can scroll what can be focused.
     return tag("div", whole, class_="wide", role="region", tabindex="0", aria_label=caption)
+
+
+LONGEST_NAME = 40
+"""Characters of a name that may break between its parts only."""
+
+
+def _cell(content: object) -> Html:
+    """Make a cell; what reads as a sentence gets room, and a name breaks between its parts."""
+    blanks = content.count(" ") if isinstance(content, str) else 0
+    if blanks > (8 if isinstance(content, Html) else 2):  # elements have blanks of their own
+        return tag("td", content, class_="prose")
+    if type(content) is not str:
+        return tag("td", content)
+    parts = Html(re.sub("(?<=[_/])(?=.)", "<wbr>", safe(content)))
+    return tag("td", parts, class_="long" if len(content) > LONGEST_NAME else "")
 
 
 def page(title: str, navigation: Html, *content: object) -> str:

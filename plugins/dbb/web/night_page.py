@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbb.flows.detectors import count_refused
-from dbb.flows.night import NightReport, NightRow, Standing
-from dbb.flows.standing import NOT_WANTED
+from dbb.flows.night import NightReport
+from dbb.flows.standing import NOT_WANTED, NightRow, Standing
 from dbb.model.day_obs import FIRST, DayObs
 from dbb.model.delivery import State
 from dbb.model.instrument import Instrument
@@ -22,21 +22,25 @@ REFUSALS = 50
 """Held items that a night lists; the quarantine has all."""
 
 
-def night_document(report: NightReport, selection: Selection) -> dict[str, Any]:
+def night_document(
+    report: NightReport, rows: Sequence[NightRow], selection: Selection
+) -> dict[str, Any]:
     """Give what ``dbb night --json`` gives; a selection leaves out rows and nothing else."""
-    document = report.to_json()
+    document = report.to_json(rows)
     if selection.first is not None and selection.last is not None:
         document["first"] = str(selection.first.obs_id)
         document["last"] = str(selection.last.obs_id)
-        document["rows"] = [line.to_json() for line in selection.choose(report.problems_first)]
     return document
 
 
 def night_html(
-    report: NightReport, selection: Selection, instruments: Mapping[str, Instrument]
+    report: NightReport,
+    rows: Sequence[NightRow],
+    selection: Selection,
+    instruments: Mapping[str, Instrument],
 ) -> str:
-    """Write the page."""
-    rows, number, pages = selection.show(report.problems_first)
+    """Write the page; ``rows`` are those that the selection shows."""
+    _, number, pages = selection.show(report.problems_first)
     address = selection.address(report.day_obs)
     return page(
         f"Night {report.day_obs.date.isoformat()}: {report.verdict}",
@@ -82,10 +86,10 @@ def _selected(report: NightReport, selection: Selection) -> Html:
         return Html("")
     first, last = str(selection.first.obs_id), str(selection.last.obs_id)
     span = first if first == last else f"{first} to {last}"
-    number = len(selection.choose(report.rows))
+    number = len(selection.choose(report.lines))
     return tag(
         "p",
-        f"Listed below: {number:,} of {len(report.rows):,}, {span}. The verdict is the whole "
+        f"Listed below: {number:,} of {len(report.lines):,}, {span}. The verdict is the whole "
         "night's. ",
         tag("a", "List the whole night", href=str(report.day_obs)),
     )
@@ -118,7 +122,7 @@ def _choices(report: NightReport, selection: Selection) -> Html:
             href=selection.address(report.day_obs, standing=word, page=""),
             aria_current="true" if selection.standing == word else "",
         )
-        for word, number in (("", len(report.rows)), *known)
+        for word, number in (("", len(report.lines)), *known)
     ]
     return tag("p", "Show: ", join(links, " "), class_="choices")
 
@@ -149,7 +153,7 @@ def _planes(report: NightReport, instruments: Mapping[str, Instrument]) -> list[
             refused.get(name, {}),
             f"{name}, all night",
         )
-        for name in sorted({line.row.instrument for line in report.rows})
+        for name in sorted({line.instrument for line in report.lines})
     ]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from dbb.errors import UnsafeName
 from dbb.flows.backbone import Backbone
 from dbb.flows.finding import parse_unit
-from dbb.flows.night import NightRow, Standing
+from dbb.flows.standing import Line, Standing
 from dbb.model.day_obs import DayObs
 from dbb.model.exposure import Unit
 
@@ -55,21 +55,17 @@ class Selection:
         low, high = (units[0], units[-1]) if units else (None, None)
         return cls(backbone.policy.instruments, low, high, standing, number)
 
-    def choose(self, rows: Sequence[NightRow]) -> list[NightRow]:
-        """Give the rows that are meant, in their order."""
+    def choose(self, lines: Sequence[Line]) -> list[Line]:
+        """Give the units that are meant, in their order."""
         if self.first is None or self.last is None:
-            return list(rows)
+            return list(lines)
         low = self._place(self.first.instrument, str(self.first.obs_id))
         high = self._place(self.last.instrument, str(self.last.obs_id))
-        return [
-            line
-            for line in rows
-            if low <= self._place(line.row.instrument, line.row.obs_id) <= high
-        ]
+        return [line for line in lines if low <= self._place(line.instrument, line.obs_id) <= high]
 
-    def show(self, rows: Sequence[NightRow]) -> tuple[list[NightRow], int, int]:
-        """Give the rows of the page, the page's number and how many pages there are."""
-        wanted = [line for line in self.choose(rows) if self.standing in ("", str(line.standing))]
+    def show(self, lines: Sequence[Line]) -> tuple[list[Line], int, int]:
+        """Give the units of the page, the page's number and how many pages there are."""
+        wanted = [line for line in self.choose(lines) if self.standing in ("", str(line.standing))]
         pages = max(1, -(-len(wanted) // ROWS))
         number = min(max(1, self.number), pages)
         return wanted[(number - 1) * ROWS : number * ROWS], number, pages

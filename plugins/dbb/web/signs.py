@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dbb.flows.night import Standing, Verdict
+from functools import lru_cache
+
+from dbb.flows.standing import Standing
+from dbb.flows.verdict import Verdict
 from dbb.model.delivery import State
 from dbb.web.markup import Html, safe, sentence, sign, tag
 
@@ -36,6 +39,7 @@ def look_of(word: str) -> tuple[str, str]:
     return _LOOKS.get(word, _NONE)
 
 
+@lru_cache(maxsize=256)
 def sign_of(word: str) -> Html:
     """Show a verdict, standing or state; *not yet* where there is none."""
     symbol, kind = look_of(word)

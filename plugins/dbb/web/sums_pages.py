@@ -9,7 +9,7 @@ from dbb.flows.buffers import Level
 from dbb.flows.sums import budget_sentences, is_old
 from dbb.web.bars import bar
 from dbb.web.layout import command_line, navigation
-from dbb.web.markup import Html, page, sign, table, tag
+from dbb.web.markup import Html, join, page, sign, table, tag
 from dbb.web.signs import spoken
 
 _LEVELS = {
@@ -47,6 +47,11 @@ def buffers_html(document: dict[str, Any]) -> str:
             [_buffer(row) for row in document["buffers"]],
         ),
         table(
+            "Caches: the oldest that each rule of expiry selects, noted every six hours",
+            ["endpoint", "rule", "items", "GB", "the oldest", "lifetime", "next goes", "noted at"],
+            [_cache(row) for row in document["caches"]],
+        ),
+        table(
             "What goes from caches and endpoints because its time is over",
             ["endpoint", "state", "items", "GB", "the last"],
             [
@@ -72,6 +77,20 @@ def _buffer(row: dict[str, Any]) -> list[object]:
         f"{row['busiest_day_bytes'] / 1e12:,.3f} TB",
         "for ever: nothing arrives" if hours is None else f"{hours:,.1f} h",
         f"{row['needed_hours']:,} h",
+    ]
+
+
+def _cache(row: dict[str, Any]) -> list[object]:
+    noted = _time(row["noted_at"])
+    return [
+        row["endpoint"],
+        row["rule"],
+        f"{row['items']:,}",
+        f"{row['bytes'] / 1e9:,.2f}",
+        "-" if row["oldest_at"] is None else _time(row["oldest_at"]),
+        f"{row['lifetime_days']:,} d",
+        "-" if row["next_at"] is None else _time(row["next_at"]),
+        sign("?", join(("old: ", noted)), "act") if row["is_old"] else noted,
     ]
 
 

@@ -20,13 +20,14 @@ def dbb(capsys, monkeypatch):
     world.settle()
     run_night(world)
     watch = Watch(
-        SqlAlarms(world.ledger, world.clock),
+        SqlAlarms(world.ledger),
         world.clock,
         {"decision": lambda: find_decisions(world.backbone())},
         [],
         lambda alarm: alarm.link,
     )
-    monkeypatch.setattr(alarms, "_open", lambda _: watch)
+    monkeypatch.setattr(alarms, "_open_watch", lambda _: watch)
+    monkeypatch.setattr(alarms, "_open_log", lambda _: (watch.rows, world.clock))
 
     def run(*arguments):
         code = main(["alarms", *arguments, "--json"], {"DBB_LEDGER_URL": "sqlite://"})

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from dbb import wiring
 from dbb.cli.context import Context
 from dbb.cli.main import main
+from dbb.wiring import alerts as alerts_wiring
 from support.alerts import FIRST, NIGHT, AlertWorld, packet
 
 SET = {"DBB_LEDGER_URL": "sqlite://"}
@@ -20,7 +20,7 @@ def world():
 
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
-    monkeypatch.setattr(wiring, "open_alerts", lambda *_: world.alerts)
+    monkeypatch.setattr(alerts_wiring, "open_alerts", lambda *_: world.alerts)
 
     def run(*arguments):
         def make_context(settings, output):

@@ -8,8 +8,8 @@ from dbb.cli.context import Context
 from dbb.cli.main import main
 from dbb.cli.output import Form
 from dbb.errors import CatalogUnavailable
-from support.discrepancies import bring
 from support.fake_nights import open_sources
+from support.staged_units import bring
 from support.world import NIGHT, World
 
 SET = {"DBB_LEDGER_URL": "sqlite://"}

@@ -14,7 +14,7 @@ from support.world import World
 @pytest.fixture
 def aviary(monkeypatch):
     made = Aviary(World())
-    monkeypatch.setattr(canary, "_open", lambda _: SqlCanaries(made.world.ledger, made.world.clock))
+    monkeypatch.setattr(canary, "_open", lambda _: SqlCanaries(made.world.ledger))
     monkeypatch.setattr(canary, "_now", made.world.clock.now)
     return made
 

@@ -9,8 +9,8 @@ from dbb.cli.context import Context
 from dbb.cli.main import main
 from dbb.hooks.consdb.database import SqlConsdb
 from dbb.model.consdb_rules import RULES
-from support.discrepancies import bring
 from support.fake_nights import open_sources
+from support.staged_units import bring
 from support.world import NIGHT, World
 
 SET = {"DBB_LEDGER_URL": "sqlite://"}
@@ -27,7 +27,7 @@ def world():
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
     for module in (consdb, log):
-        monkeypatch.setattr(module, "_open", lambda _: SqlConsdb(world.ledger, world.clock))
+        monkeypatch.setattr(module, "_open", lambda _: SqlConsdb(world.ledger))
 
     def run(*arguments, over=world):
         def make_context(settings, output):

@@ -35,7 +35,7 @@ def source():
 @pytest.fixture
 def dbb(world, source, capsys, monkeypatch):
     monkeypatch.setattr(efd, "_open", lambda _: make_efd(world, source))
-    known = SqlIntervals(world.ledger, world.clock)
+    known = SqlIntervals(world.ledger)
     monkeypatch.setattr(efd_values, "_open_intervals", lambda _: known)
 
     def run(*arguments):

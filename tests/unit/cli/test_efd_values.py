@@ -6,10 +6,13 @@ import pytest
 
 from dbb.cli import efd, efd_values
 from dbb.cli.context import Context
+from dbb.cli.exits import Exit
 from dbb.cli.main import main
-from dbb.hooks.efd.publication_files import load_publication, write_publication
-from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.errors import LedgerUnavailable
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.publications.files import SqlEndpoint, SqlPublicationFiles
+from dbb.hooks.publications.hashes import SqlHashes
 from dbb.model.efd import to_ns
 from support.efd_world import BEGIN, HOUR, MOUNT
 from support.values_world import ValuesWorld, exposure
@@ -41,10 +44,8 @@ def dbb(made, there, capsys, monkeypatch):
     monkeypatch.setattr(efd, "_open", lambda _: made.efd())
     monkeypatch.setattr(efd_values, "_open_intervals", lambda _: made.ports().intervals)
     monkeypatch.setattr(efd_values, "_open_transform", lambda _: {"LATISS": made.ports()})
-    elsewhere = SqlPublished(there, made.world.clock)
-    monkeypatch.setattr(
-        efd_values, "_open_values", lambda *_: (made.published, {"frdf": elsewhere})
-    )
+    here, elsewhere = (SqlHashes(each) for each in (made.world.ledger, there))
+    monkeypatch.setattr(efd_values, "_open_values", lambda *_: (here, {"frdf": lambda: elsewhere}))
 
     def run(*arguments):
         def make_context(settings, output):
@@ -96,7 +97,9 @@ def test_endpoints_are_compared_and_the_rows_that_differ_are_named(dbb, made, th
     made.transform()
     code, told, _ = dbb("compare")
     assert (code, told["schema"], told["endpoints"][0]["behind"]) == (0, "dbb-efd-compare/1", 1)
-    load_publication(there, write_publication(made.world.ledger, 1), "file", {})
+    files = SqlPublicationFiles(made.world.ledger)
+    for each in files.unwritten():
+        SqlEndpoint(there).load(files.write(each), "file")
     assert dbb("compare")[1]["endpoints"] == [
         {
             "endpoint": "frdf",
@@ -112,4 +115,21 @@ def test_endpoints_are_compared_and_the_rows_that_differ_are_named(dbb, made, th
         connection.exec_driver_sql("delete from efd_version where property = ''")
     code, told, _ = dbb("compare")
     assert code == 1
-    assert told["endpoints"][0]["differ"] == ["LATISS 20261121 2026112100001"]
+    assert told["endpoints"][0]["differ"] == ["LATISS 20261121 telemetry 2026112100001"]
+
+
+def test_a_database_that_is_away_is_named_and_the_others_are_compared(dbb, made, monkeypatch):
+    made.transform()
+    here = SqlHashes(made.world.ledger)
+
+    def away():
+        raise LedgerUnavailable.for_cause("no route", "frdf")
+
+    monkeypatch.setattr(
+        efd_values, "_open_values", lambda *_: (here, {"frdf": away, "ukdf": lambda: here})
+    )
+    code, told, said = dbb("compare")
+    assert [(each["endpoint"], each["behind"]) for each in told["endpoints"]] == [("ukdf", 0)]
+    assert "ledger-unavailable" in told["silent"]["frdf"]
+    assert "frdf was not compared" in said
+    assert code == Exit.UNREACHABLE

@@ -28,7 +28,7 @@ def world():
 
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
-    monkeypatch.setattr(expire, "_open", lambda _: SqlExpiry(world.ledger, world.clock))
+    monkeypatch.setattr(expire, "_open", lambda _: SqlExpiry(world.ledger))
     monkeypatch.setattr(
         expire, "_place", lambda context, rows, name: UnitsPlace(context.backbone, rows, name)
     )

@@ -4,7 +4,8 @@ import json
 
 from dbb.cli.context import Context
 from dbb.cli.main import main
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from support.tiny_camera import take_exposure, unit_name
 from support.world import World, run_night
 

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from dbb import wiring
 from dbb.cli.context import Context
 from dbb.cli.main import main
 from dbb.flows.lfa import announce
+from dbb.wiring import annex as annex_wiring
 from support.annex import BUCKET, KEY, event, lay, make_annex, run
 from support.world import World
 
@@ -21,7 +21,7 @@ def world():
 @pytest.fixture
 def annex(world, monkeypatch):
     made = make_annex(world)
-    monkeypatch.setattr(wiring, "open_annex", lambda _settings: made)
+    monkeypatch.setattr(annex_wiring, "open_annex", lambda _settings: made)
     return made
 
 

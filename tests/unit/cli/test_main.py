@@ -15,6 +15,7 @@ from dbb.errors import LedgerUnavailable, RuleStuck
 from dbb.flows.copies import look_for_copies
 from dbb.flows.inbox import keep_events
 from dbb.flows.parcels import take_parcels
+from dbb.flows.quarantine import plan_decisions
 from dbb.flows.registration import register_units
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import World, run_night
@@ -219,6 +220,35 @@ def test_a_refusal_is_released_from_the_command_line(world, dbb):
     assert code == 0
     assert "put back as" in out
     assert dbb(*arguments)[0] == 1  # it is not held any more
+
+
+def test_many_are_decided_as_the_plan_says_and_only_then(world, dbb):
+    first = truncated(world)
+    choice = ["reject", "--code", first.code, "--day-obs", "20261121"]
+    code, out, _ = dbb("quarantine", "plan", *choice, form=Form.JSON)
+    plan = json.loads(out)
+    assert (code, plan["schema"]) == (1, "dbb-decision-plan/1")
+    assert [line["subject"] for line in plan["lines"]] == [first.refusal_id]
+    assert world.ledger.refusals() == [first]
+    signed = ["--by", "anne", "--why", "test"]
+    code, _, err = dbb("quarantine", "apply", *choice, "--plan", "0" * 12, *signed)
+    assert (code, "plan-refused" in err) == (1, True)
+    assert world.ledger.refusals() == [first]
+    code, out, _ = dbb(
+        "quarantine", "apply", *choice, "--plan", plan["sha256"][:12], *signed, form=Form.JSON
+    )
+    assert (code, len(json.loads(out)["done"])) == (0, 1)
+    assert world.ledger.refusals() == []
+    assert dbb("quarantine", "plan", *choice)[0] == 2  # nothing is chosen
+
+
+def test_the_plan_of_the_command_line_is_that_of_the_page(world, dbb):
+    refusal = truncated(world)
+    _, out, _ = dbb("quarantine", "plan", "release", refusal.refusal_id[:8], form=Form.JSON)
+    assert (
+        json.loads(out)["sha256"]
+        == plan_decisions(world.backbone(), "release", [refusal.refusal_id]).sha256
+    )
 
 
 def test_a_refusal_is_shown_with_its_runbook(world, dbb):

@@ -1,6 +1,5 @@
 """``dbb maintenance`` and ``dbb catchup``: what they say and their exit codes; Airflow is in memory."""
 
-import datetime as dt
 import json
 
 import pytest
@@ -8,46 +7,11 @@ import pytest
 from dbb.cli import catchup, maintenance
 from dbb.cli.context import Context
 from dbb.cli.main import main
-from dbb.flows.catching_up import Backfill
 from dbb.flows.maintenance import Working
 from dbb.hooks.maintenance import SqlMaintenance
+from support.memory_airflow import MemoryAirflow
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World, run_night
-
-
-class MemoryAirflow:
-    """Pause DAGs and keep backfills."""
-
-    def __init__(self):
-        self.paused = {"raw_tonight": False, "canary": True}
-        self.left = []
-        self.kept = []
-
-    def dags(self):
-        return dict(self.paused)
-
-    def pause(self, dag_id):
-        self.paused[dag_id] = True
-
-    def unpause(self, dag_id):
-        self.paused[dag_id] = False
-
-    def working(self):
-        return self.left
-
-    def start_backfill(self, dag_id, begin, end, _):
-        self.kept.insert(0, Backfill(len(self.kept) + 1, dag_id, begin, end, False, None))
-        return self.kept[0]
-
-    def backfills(self, _):
-        return self.kept
-
-    def change_backfill(self, number, change):
-        (old,) = (each for each in self.kept if each.number == number)
-        over = dt.datetime(2026, 11, 22, tzinfo=dt.UTC) if change == "cancel" else None
-        new = Backfill(number, old.dag_id, old.begin, old.end, change == "pause", over)
-        self.kept[self.kept.index(old)] = new
-        return new
 
 
 @pytest.fixture
@@ -62,7 +26,7 @@ def world():
 
 @pytest.fixture
 def dbb(airflow, world, capsys, monkeypatch):
-    rows = SqlMaintenance(world.ledger, world.clock)
+    rows = SqlMaintenance(world.ledger)
     monkeypatch.setattr(maintenance, "_open", lambda _: (airflow, rows))
     monkeypatch.setattr(catchup, "_open_airflow", lambda _: airflow)
     monkeypatch.setattr(catchup, "_open_rows", lambda _: rows)

@@ -6,7 +6,8 @@ import pytest
 
 from dbb.cli.main import main
 from dbb.flows.qserv_views import Attempt, Check, HandoffRow, InputRow, Stage
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.qserv.records import SqlQserv
 from dbb.hooks.sql import migrate
 from support.fake_clock import FixedClock
@@ -18,7 +19,7 @@ def records(tmp_path, monkeypatch):
     monkeypatch.setenv("DBB_LEDGER_URL", url)
     engine = open_engine(url)
     migrate(engine)
-    yield SqlQserv(SqlLedger(engine, FixedClock(), "test"), FixedClock())
+    yield SqlQserv(SqlLedger(engine, FixedClock(), "test"))
     engine.dispose()
 
 
@@ -70,9 +71,9 @@ def test_a_publication_is_open_until_it_is_answered_or_a_day_old(records):
     assert not records.is_publication_open(row.name)
     records.ask_publication(row.name)
     assert records.is_publication_open(row.name)
-    records._clock.advance(23 * 3600)
+    records._ledger._clock.advance(23 * 3600)
     records.ask_publication(row.name)
-    records._clock.advance(2 * 3600)
+    records._ledger._clock.advance(2 * 3600)
     assert not records.is_publication_open(row.name)
     records.ask_publication(row.name)
     assert records.is_publication_open(row.name)

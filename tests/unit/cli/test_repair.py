@@ -30,7 +30,7 @@ def world():
 
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
-    monkeypatch.setattr(repair, "_open", lambda _: SqlKeeping(world.ledger, world.clock))
+    monkeypatch.setattr(repair, "_open", lambda _: SqlKeeping(world.ledger))
 
     def run(*arguments):
         def make_context(settings, output):

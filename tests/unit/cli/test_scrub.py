@@ -26,7 +26,7 @@ def world():
 
 @pytest.fixture
 def dbb(world, capsys, monkeypatch):
-    monkeypatch.setattr(scrub, "_open", lambda _: SqlKeeping(world.ledger, world.clock))
+    monkeypatch.setattr(scrub, "_open", lambda _: SqlKeeping(world.ledger))
 
     def run(*arguments):
         def make_context(settings, output):

@@ -20,12 +20,13 @@ from support.world import World
 PACKETS = [packet(number) for number in range(2)]
 LATE = packet(7, mjd=MJD - 1)
 CONFLICT = packet(1, flux=5.0)
+UNKNOWN = packet(8, schema_id=7)
 
 
 def new_world():
     world, stream = World(), MemoryStream()
     stream.send(*PACKETS, partition=0)
-    stream.send(LATE, PACKETS[0], b"garbage", CONFLICT, partition=1)
+    stream.send(LATE, UNKNOWN, PACKETS[0], b"garbage", CONFLICT, partition=1)
     stream.tell(NIGHT, 3)
     return world, stream
 
@@ -59,7 +60,11 @@ def check_end(world, stream):
     kept = sorted(
         (item.code, world.stores["usdf"].data(item.kept_as)) for item in world.ledger.refusals()
     )
-    if kept != [("alert-unreadable", b"garbage"), ("conflicting-duplicate", CONFLICT)]:
+    if kept != [
+        ("alert-schema-unknown", UNKNOWN),
+        ("alert-unreadable", b"garbage"),
+        ("conflicting-duplicate", CONFLICT),
+    ]:
         wrong.append(f"in quarantine are {[code for code, _ in kept]}")
     wrong += [
         f"{each.unit} is not on its way"
@@ -69,7 +74,7 @@ def check_end(world, stream):
     count = count_night(alerts, NIGHT)
     account = count.account
     told = (account.issued, account.messages, account.duplicates, account.conflicts)
-    if (*told, count.archived, count.held) != (3, 5, 1, 1, 2, 2):
+    if (*told, count.archived, count.held) != (3, 6, 1, 1, 2, 3):
         wrong.append(f"the counts are {told}, {count}")
     return wrong
 
@@ -122,6 +127,11 @@ def test_the_sweep_is_red_where_shards_count_before_the_stream_is_taken(monkeypa
         run(world, stream)
     run(world, stream)
     assert check_end(world, stream) != []
+
+
+def test_the_sweep_is_red_where_what_is_held_back_is_forgotten(monkeypatch):
+    monkeypatch.setattr(alert_archiving.Taking, "_settle", lambda _: None)
+    assert sweep() != []
 
 
 def test_the_sweep_is_red_where_the_bytes_of_a_shard_are_lost(monkeypatch):

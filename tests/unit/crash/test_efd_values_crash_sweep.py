@@ -1,4 +1,4 @@
-"""Kill the transformation, the sending and the loading of values at every operation; look; run again.
+"""Kill the transformation, the sending and the loading of publications at every operation; look; run again.
 
 The sweep is run on the flow as it is, then on ones with a planted bug: it must turn red.
 """
@@ -9,9 +9,13 @@ import pytest
 
 from dbb.flows import efd_intervals, efd_replicating
 from dbb.flows.efd_replicating import load_publications
+from dbb.hooks.consdb.database import SqlConsdb
 from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.efd.values_files import SqlEndpointValues
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.publications.files import SqlEndpoint
+from dbb.hooks.publications.hashes import SqlHashes
+from dbb.model.consdb import Observation, ccdexposures, exposure_record
 from support import values_world
 from support.faults import Killed, every_crash, faulty
 from support.values_world import CONFIG, ValuesWorld, exposure
@@ -29,7 +33,15 @@ def new_world():
     made.extract(0, 2)
     made.elsewhere = SqlLedger(open_engine("sqlite://"), made.world.clock, "test")
     made.elsewhere.migrate()
+    made.world.ledger.observe([observation(1), observation(2)])
     return made
+
+
+def observation(seq_num):
+    """Give what is said of an exposure, as the raw flow publishes it."""
+    told = exposure(seq_num, 1)
+    record = exposure_record(told, "r", {})
+    return Observation(f"LATISS/{seq_num}", f"{seq_num:064}", record, ccdexposures(told, [0]))
 
 
 def run(made, schedule=None):
@@ -41,7 +53,7 @@ def run(made, schedule=None):
     done = made.transform(schedule=schedule)
     assert isinstance(done, dict), done
     files = made.send(schedule)
-    target = port(SqlEndpointValues(made.elsewhere, {}))
+    target = port(SqlEndpoint(made.elsewhere))
     load_publications(files, "frdf", made.world.backbone(schedule).store("frdf"), target)
 
 
@@ -49,9 +61,12 @@ def look(made):
     """Look as a reader does: what is published is whole, here and there."""
     wrong = []
     for ledger in (made.world.ledger, made.elsewhere):
-        values = SqlPublished(ledger, made.world.clock).values("LATISS", NIGHT)
+        values = SqlPublished(ledger).values("LATISS", NIGHT)
         if values and [set(each) for each in values.values()] != [{"", "azimuths"}] * 2:
             wrong.append(f"half of an interval is seen: {values}")
+        counts = [row.versions for row in SqlConsdb(ledger).digests(NIGHT, NIGHT)]
+        if counts not in ([], [2, 2]):
+            wrong.append(f"half of a publication of exposures is seen: {counts}")
     return wrong
 
 
@@ -59,11 +74,10 @@ def check_end(made):
     wrong = look(made)
     if made.intervals() != {1: ("published", "")}:
         wrong.append(f"the intervals are {made.intervals()}")
-    ours = made.published.hashes("LATISS", NIGHT, 1)
-    theirs = SqlPublished(made.elsewhere, made.world.clock).hashes("LATISS", NIGHT, 1)
-    if len(ours) != 4 or ours != theirs:
-        wrong.append(f"the endpoint has {theirs}, the archive {ours}")
-    if made.published.last() != 1:
+    here, there = (SqlHashes(each) for each in (made.world.ledger, made.elsewhere))
+    if len(here.days(2)) != 3 or here.days(2) != there.days(2):
+        wrong.append(f"the endpoint has {there.days(2)}, the archive {here.days(2)}")
+    if made.published.last() != 2:
         wrong.append(f"{made.published.last()} publications")
     if made.transform() != {}:
         wrong.append("a run more finds something to do")
@@ -110,7 +124,7 @@ def test_the_sweep_is_red_where_an_interval_counts_as_published_too_early(monkey
 def test_the_sweep_is_red_where_a_file_is_noted_before_it_is_written(monkeypatch):
     def too_early(files, store):
         for file in files.unwritten():
-            data = files.write(file.publication_id)
+            data = files.write(file)
             files.note(file, efd_replicating.digest_bytes(data))
             with store.create(f"files/{file.name}") as writer:
                 writer.write(data)

@@ -39,7 +39,7 @@ class Site:
 
     def __init__(self, *channels):
         self.world = World()
-        self.rows = SqlAlarms(self.world.ledger, self.world.clock)
+        self.rows = SqlAlarms(self.world.ledger)
         self.channels = channels or (Mailbox(),)
         self.lasts = True
 
@@ -171,7 +171,7 @@ def world():
 
 def test_an_exposure_that_lacks_at_an_endpoint_is_late_after_twenty_hours(world, monkeypatch):
     monkeypatch.setattr(world.catalog, "run_daemons", lambda: None)
-    rows = SqlAlarms(world.ledger, world.clock)
+    rows = SqlAlarms(world.ledger)
     run_night(world)
     world.clock.advance(19 * 3600)
     assert find.find_late(world.backbone(), rows) == []
@@ -182,7 +182,7 @@ def test_an_exposure_that_lacks_at_an_endpoint_is_late_after_twenty_hours(world,
 
 
 def test_exposures_that_nobody_takes_up_are_an_outage_after_twelve_hours(world):
-    rows = SqlAlarms(world.ledger, world.clock)
+    rows = SqlAlarms(world.ledger)
     receive_arrivals(world.backbone(), NIGHT)
     world.clock.advance(11 * 3600)
     assert find.find_outage(world.backbone(), rows) == []
@@ -217,12 +217,12 @@ def test_a_calibration_is_late_five_minutes_before_its_time_is_over(world):
 def test_a_night_that_is_done_is_never_late(world):
     run_night(world)
     world.clock.advance(400 * 3600)
-    assert find.find_late(world.backbone(), SqlAlarms(world.ledger, world.clock)) == []
-    assert find.find_outage(world.backbone(), SqlAlarms(world.ledger, world.clock)) == []
+    assert find.find_late(world.backbone(), SqlAlarms(world.ledger)) == []
+    assert find.find_outage(world.backbone(), SqlAlarms(world.ledger)) == []
 
 
 def test_buffers_raise_one_by_level(world):
-    rows = SqlKeeping(world.ledger, world.clock)
+    rows = SqlKeeping(world.ledger)
     size = sum(file.size_bytes for file in world.summit.list_files(""))
     place = Endpoint("summit", "Summit", Role.SOURCE, "", "", "", "", buffer_bytes=int(size / 0.6))
     (alarm,) = find.find_buffers(world.backbone(), rows, [place])
@@ -233,5 +233,5 @@ def test_buffers_raise_one_by_level(world):
 
 
 def test_no_canary_is_no_alarm(world):
-    rows = SqlCanaries(world.ledger, world.clock)
+    rows = SqlCanaries(world.ledger)
     assert find.find_stuck_canary(world.backbone(), rows) == []

@@ -4,6 +4,8 @@ import datetime as dt
 import gzip
 import io
 import json
+import statistics
+import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +19,7 @@ from dbb.errors import (
     UnknownItem,
 )
 from dbb.flows.alert_archiving import take_again, take_database, take_stream
+from dbb.flows.alert_counting import find_open_nights
 from dbb.flows.alert_sealing import ABANDONED, seal_shards
 from dbb.flows.alerts import Step
 from dbb.flows.copies import look_for_copies
@@ -24,6 +27,7 @@ from dbb.flows.deciding import Signature, reject_refusal, release_refusal
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.hooks.alerts.packets import AvroPackets
+from dbb.hooks.posix_store import PosixStore
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
 from dbb.model.parcel import Parcel
@@ -90,6 +94,33 @@ def test_a_full_shard_is_ended_and_the_next_begun(world):
     assert len(world.units) == 10  # two messages a batch
     world.stream.tell(NIGHT, 20)
     assert world.count().archived == 20
+
+
+def test_rucio_has_names_of_shards_and_never_of_alerts(world):
+    world.stream.send(*map(packet, range(300)))
+    world.run()
+    (unit,) = world.units
+    register_units(world.world.backbone(), [unit])
+    names = [name for name in world.store.names if name.startswith(f"files/{NIGHT}")]
+    assert len(names) == 4  # packets, index, schemas, the parcel's manifest
+    assert len(world.world.catalog.files) == 4
+
+
+def test_a_packet_is_got_within_two_seconds_whatever_shard_it_is_in(tmp_path):
+    """As a process does that knows nothing of earlier ones; 95 of 100 is what is promised."""
+    world = AlertWorld(ledger_url=f"sqlite:///{tmp_path}/ledger.db")
+    (tmp_path / "usdf").mkdir()
+    world.world.stores["usdf"] = PosixStore(tmp_path / "usdf")
+    alerts = 400
+    world.stream.send(*(packet(number, stamp=bytes(2000)) for number in range(alerts)))
+    world.run(shard_bytes=4_000)
+    assert len(world.units) > 5
+    taken_s = []
+    for number in range(0, alerts, 8):
+        began = time.monotonic()
+        assert world.get(number) == packet(number, stamp=bytes(2000))
+        taken_s.append(time.monotonic() - began)
+    assert statistics.quantiles(taken_s, n=20)[-1] <= 2
 
 
 def test_an_alert_belongs_to_the_night_of_its_observation_whenever_it_comes(world):
@@ -208,6 +239,43 @@ def test_the_deadline_is_told_and_when_it_has_passed(world):
     world.world.clock.advance(7 * 86400)
     with pytest.raises(AlertCountsDiffer, match="no longer"):
         world.count()
+
+
+def open_nights(world):
+    alerts = world.alerts
+    return find_open_nights(alerts.backbone, alerts.rows, alerts.retention)
+
+
+def test_people_are_told_while_the_stream_still_has_what_is_missing(world):
+    """A night that is red and forgotten would be found out when it is too late."""
+    world.stream.send(*map(packet, range(3)))
+    world.run()
+    world.stream.tell(NIGHT, 4)
+    with pytest.raises(AlertCountsDiffer):
+        world.count()
+    assert open_nights(world) == []  # somebody has a day to see to it
+    world.world.clock.advance(24 * 3600)
+    (alarm,) = open_nights(world)
+    assert (alarm.code, alarm.where) == ("alert-counts-differ", str(NIGHT))
+    assert "issued 4, stored 3, archived 3" in alarm.what
+    assert "until 2026-11-29 11:59 UTC, 143 h more" in alarm.what
+    world.stream.send(packet(3))
+    world.run()
+    assert open_nights(world) == []
+    assert world.count().is_closed
+
+
+@pytest.mark.parametrize("bad", [b"garbage", packet(1, flux=2.0)])
+def test_people_are_told_of_a_night_with_packets_in_quarantine(world, bad):
+    world.stream.send(packet(1), bad)
+    world.run()
+    world.stream.tell(NIGHT, 1 + (bad == b"garbage"))
+    with pytest.raises(AlertCountsDiffer):
+        world.count()
+    world.world.clock.advance(24 * 3600)
+    assert len(open_nights(world)) == 1
+    reject_refusal(world.world.backbone(), world.held()[0], WHO)
+    assert open_nights(world) == []
 
 
 def test_a_lost_index_is_missing_from_the_count(world):

@@ -27,7 +27,7 @@ def world():
 
 
 def rows_of(world):
-    return SqlKeeping(world.ledger, world.clock)
+    return SqlKeeping(world.ledger)
 
 
 def measure(world, endpoint=SUMMIT):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from lsst.daf.butler import Butler
 
-from dbb.errors import CalibrationInputsRefused, PayloadFailed
+from dbb.errors import CalibrationInputsRefused, PayloadFailed, PayloadOutOfTime
 from dbb.flows.calibration_budget import settle
 from dbb.flows.calibration_force import apply_rollback, compare, plan_rollback
 from dbb.hooks.calibration.payloads import PAYLOADS_FILE, load_payload
@@ -78,10 +78,11 @@ BPS = os.environ.get("BPS") or shutil.which("bps") or ""
 """Rubin's batch system: of `lsst-ctrl-bps`, neither."""
 
 
-def load(folder, name, *words):
+def load(folder, name, *words, time_limit_s=400):
     """Declare an external payload, as the shipped file does, and read the declaration."""
     entry = {
-        "name": name, "kind": "command", "version": "7", "time_limit_s": 400, "command": list(words)
+        "name": name, "kind": "command", "version": "7", "time_limit_s": time_limit_s,
+        "command": list(words),
     }  # fmt: skip
     path = folder / "payloads.yaml"
     path.write_text(yaml.safe_dump({"default": name, "payloads": [entry]}))
@@ -127,6 +128,28 @@ def test_the_log_of_a_program_that_failed_is_where_the_error_says(world):
     (log,) = re.findall(r"its log is (\S+)\.", caught.value.message)
     assert Path(log).read_text() == "the reason\n"
     assert not list((world.folder / "scratch").glob("*/inputs"))
+
+
+def test_a_program_that_ran_out_of_time_is_not_begun_again_unasked(world):
+    program = "import time; time.sleep(60)"
+    payload = load(
+        world.folder,
+        "outside",
+        sys.executable,
+        "-c",
+        program,
+        "{order}",
+        "{result}",
+        time_limit_s=1,
+    )
+    world.take("bias", 5001, amplifiers=1)
+    with pytest.raises(PayloadOutOfTime):
+        world.make(payload)
+    (attempt,) = world.calibrations.attempts()
+    assert (attempt.state, attempt.code) == ("refused", "payload-out-of-time")
+    assert world.codes() == ["payload-out-of-time"]
+    assert world.make() == []
+    assert len(world.make(again=True)) == 1
 
 
 @pytest.mark.skipif(not PIPETASK, reason="there is no pipetask: PIPETASK names one")

@@ -30,7 +30,7 @@ def aviary(world):
 
 
 def rows(world):
-    return SqlCanaries(world.ledger, world.clock)
+    return SqlCanaries(world.ledger)
 
 
 def test_a_canary_goes_all_the_way_and_each_stage_is_timed(world, aviary):
@@ -71,7 +71,7 @@ def test_after_many_canaries_nothing_is_left_and_nothing_has_seen_them(world, av
 def seen(world):
     """Gather what the ledger's figures are made of: units, refusals, losses, copies."""
 
-    account = SqlKeeping(world.ledger, world.clock).account("summit", dt.timedelta(days=3650))
+    account = SqlKeeping(world.ledger).account("summit", dt.timedelta(days=3650))
     units = world.ledger.units_of_night("LSSTCam", NIGHT.value)
     others = world.ledger.units_of_night("DBBCanary", 20170102)
     return units, others, world.codes(), account, world.ledger.count_published("usdf")

@@ -9,7 +9,7 @@ from dbb.flows.catching_up import (
     progress_of,
     start_catch_up,
 )
-from dbb.flows.night import Verdict
+from dbb.flows.verdict import Verdict
 from dbb.hooks.maintenance import SqlMaintenance
 from dbb.model.day_obs import DayObs
 from support.tiny_camera import take_exposure
@@ -36,7 +36,7 @@ def world_of(*numbers):
 
 
 def plan(world, *nights):
-    rows = SqlMaintenance(world.ledger, world.clock)
+    rows = SqlMaintenance(world.ledger)
     return plan_catch_up(world.backbone(), rows, nights or [NIGHT])
 
 

@@ -11,7 +11,7 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
 from dbb.model.delivery import State
 from dbb.model.names import Did
-from dbb.ports import RuleState, RuleStatus
+from dbb.ports.catalog import RuleState, RuleStatus
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World, run_night
 

@@ -9,13 +9,14 @@ from dbb.flows.cargo import stored_name
 from dbb.flows.drilling import MARK, Scratch, check_passed, check_scratch, drill_endpoint
 from dbb.flows.drilling_ledger import drill_ledger
 from dbb.hooks.drills import SqlDrills
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.model.delivery import State
 from dbb.model.drill import DrillKind
 from dbb.model.endpoint import Endpoint, Role
-from support.discrepancies import bring, bundle, manifest
 from support.fake_repository import MemoryRepository
 from support.fake_store import MemoryStore
+from support.staged_units import bring, bundle, manifest
 from support.world import NIGHT, World
 
 PEERS = ("usdf", "frdf")

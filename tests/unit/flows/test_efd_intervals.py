@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from dbb.errors import EfdLatePoints, EfdValuesRefused, MissingCopy
+from dbb.errors import EfdLatePoints, EfdSchemaChanged, EfdValuesRefused, MissingCopy
 from dbb.flows.efd_intervals import look_at
 from dbb.model.efd import to_ns
 from dbb.model.efd_interval import IntervalState
@@ -166,3 +166,34 @@ def test_samples_of_another_unit_than_their_columns_are_refused_unless_it_is_a_m
     assert "azimuth_mean of azimuth0" in refused.message
     efd.limits = dataclasses.replace(LIMITS, misprints={"azimuth_mean": "deg"}, sha256="another")
     assert efd.transform()["published"] == 2
+
+
+def test_a_field_that_is_text_refuses_its_interval_until_the_configuration_follows(efd):
+    efd.source.write(MOUNT, to_ns(BEGIN + HOUR) + 110_500_000_000, angle="high", private_seqNum=9)
+    efd.extract(0, 3)
+    angle = column("angle", topic=MOUNT, fields=("angle",), ivoa={"unit": "deg"})
+    efd.config = config_of(angle, *CONFIG.columns[1:], sha256="d" * 64)
+    refused = efd.transform()
+    assert isinstance(refused, EfdSchemaChanged)
+    assert efd.intervals()[1] == ("refused", "efd-schema-changed")
+    assert 1 not in efd.values()
+    assert efd.transform() == {}  # it is not tried again as it is
+    assert isinstance(efd.transform(accept={BEGIN + HOUR: "no matter"}), EfdSchemaChanged)
+    efd.config = CONFIG
+    assert efd.transform()["published"] >= 1
+    assert efd.intervals()[1] == ("published", "")
+
+
+def test_a_window_with_numbers_and_texts_of_a_field_is_refused_with_the_same_code(efd):
+    efd.expose(exposure(9, 3, -10.0))
+    start = to_ns(BEGIN + 3 * HOUR)
+    for number in range(720):
+        efd.source.write(
+            MOUNT, start + number * 5 * 10**9, azimuth0="12 deg", azimuth1=1.0,
+            private_seqNum=3 * 3600 + number,
+        )  # fmt: skip
+    efd.at(4)
+    efd.extract(3, 4)
+    assert isinstance(efd.transform(), EfdSchemaChanged)
+    assert efd.intervals()[3] == ("refused", "efd-schema-changed")
+    assert efd.intervals()[2] == ("published", "")

@@ -45,7 +45,7 @@ def world():
 
 
 def rows_of(world):
-    return SqlExpiry(world.ledger, world.clock)
+    return SqlExpiry(world.ledger)
 
 
 def place_of(world, endpoint="usdf"):

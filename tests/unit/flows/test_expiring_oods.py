@@ -51,7 +51,7 @@ class Sight:
         if published:
             run_night(self.world)
             self.ask()
-        self.rows = SqlExpiry(self.world.ledger, self.world.clock)
+        self.rows = SqlExpiry(self.world.ledger)
 
     def ask(self):
         plan = plan_merge(self.world.backbone(), self.oods.journal)

@@ -26,9 +26,10 @@ from dbb.hooks.ledger import SqlLedger
 from dbb.model.delivery import State
 from dbb.model.finding import Discrepancy, Remedy
 from dbb.model.plan import Line, Plan
-from support.discrepancies import CASES, bring, bundle, document
+from support.discrepancies import CASES
 from support.fake_nights import open_sources
 from support.faults import Killed, every_crash
+from support.staged_units import bring, bundle, document
 from support.world import NIGHT, World
 
 ORDER_OF_REPAIR = ("frdf", "ukdf", "chile")
@@ -53,7 +54,7 @@ def confirm(world):
 
 
 def rows_of(world):
-    return SqlKeeping(world.ledger, world.clock)
+    return SqlKeeping(world.ledger)
 
 
 def mend(world, **options):

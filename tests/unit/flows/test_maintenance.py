@@ -39,7 +39,7 @@ class MemoryAirflow:
 @pytest.fixture
 def rows():
     world = World()
-    return SqlMaintenance(world.ledger, world.clock)
+    return SqlMaintenance(world.ledger)
 
 
 def task(dag_id="reconcile"):
@@ -111,7 +111,7 @@ def test_a_crash_anywhere_loses_no_dag_and_starts_no_other():
 
     def cycle(schedule):
         world = World()
-        made["airflow"], made["rows"] = MemoryAirflow(), SqlMaintenance(world.ledger, world.clock)
+        made["airflow"], made["rows"] = MemoryAirflow(), SqlMaintenance(world.ledger)
         both(schedule)
 
     def both(schedule):

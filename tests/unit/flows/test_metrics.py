@@ -1,8 +1,11 @@
 """Metrics: what the ledger says, under names that are documented, by StatsD and by Prometheus' text."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,6 @@ from airflow.sdk._shared.observability.metrics.statsd_logger import SafeStatsdLo
 from airflow.sdk.observability import stats
 from statsd import StatsClient
 
-from dbb import wiring
 from dbb.cli import metrics as command
 from dbb.cli.main import main
 from dbb.flows.metrics import NAMES, Meters, Metric, exposition, measure
@@ -21,24 +23,32 @@ from dbb.hooks.keeping import SqlKeeping
 from dbb.hooks.metrics import SqlMetrics
 from dbb.model.loss import LossAccount
 from dbb.operators.alarms import TellTheMetrics
+from dbb.wiring import watching as watching_wiring
+from sandbox import sites
+from support.otlp import collector
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import World, run_night
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def meters():
-    world = World()
+def make_night(world):
+    """Have two exposures published, and a third with a file that is refused."""
     for number in (1, 2, 3):
         unit = take_exposure(world.summit, number)
     world.summit.put(image_name(unit, DETECTORS[0]), b"not FITS")
     world.settle()
     run_night(world)
-    alarms = SqlAlarms(world.ledger, world.clock)
+
+
+@pytest.fixture
+def meters():
+    world = World()
+    make_night(world)
+    alarms = SqlAlarms(world.ledger)
     return Meters(
-        world.backbone(), SqlMetrics(world.ledger, alarms, world.clock), alarms,
-        SqlKeeping(world.ledger, world.clock), SqlCanaries(world.ledger, world.clock),
+        world.backbone(), SqlMetrics(world.ledger), alarms,
+        SqlKeeping(world.ledger), SqlCanaries(world.ledger),
         LossAccount(12, 0, 0, 12, 0), (),
     )  # fmt: skip
 
@@ -105,7 +115,66 @@ def statsd():
 
 
 def test_the_task_hands_them_to_airflows_own_channel(meters, statsd, monkeypatch):
-    monkeypatch.setattr(wiring, "open_meters", lambda *_: meters)
+    monkeypatch.setattr(watching_wiring, "open_meters", lambda *_: meters)
     sent = TellTheMetrics(task_id="tell").execute({"run_id": "test"})
     got = [statsd.recv(1024).decode() for _ in range(sent)]
     assert "airflow.dbb.deliveries,endpoint=usdf,state=published:2|g" in got
+
+
+TELL = """
+from airflow.sdk.configuration import conf
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics import stats_utils
+from dbb.operators.alarms import TellTheMetrics
+
+# As Airflow's own processes for tasks begin.
+stats.initialize(
+    factory=stats_utils.get_stats_factory(),
+    export_legacy_names=conf.getboolean("metrics", "legacy_names_on"),
+)
+print(TellTheMetrics(task_id="tell").execute({"run_id": "test"}))
+"""
+
+
+def tell_by_opentelemetry(protocol, tmp_path, program=TELL):
+    """Run a process that measures, with nothing but settings; give what a collector got of it."""
+    ledger_url = f"sqlite:///{tmp_path}/ledger.db"
+    world = World(ledger_url)
+    make_night(world)
+    world.ledger.engine.dispose()
+    with collector(protocol) as collected:
+        settings = {
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+            "AIRFLOW__METRICS__OTEL_ON": "True",
+            "DBB_LEDGER_URL": ledger_url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collected.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "PYTHONPATH": str(ROOT / "plugins"),
+        }
+        for name in sites.STORES:
+            (tmp_path / name).mkdir()
+            settings[f"DBB_STORE_{name}"] = (tmp_path / name).as_uri()
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=240,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return collected
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_they_arrive_by_opentelemetry_where_the_configuration_says_so(protocol, tmp_path):
+    """Also from a process that ends at once, as those of tasks do."""
+    collected = tell_by_opentelemetry(protocol, tmp_path)
+    told = {name.removeprefix("airflow.") for name in collected.names()}
+    assert {"dbb.deliveries", "dbb.quarantine_held", "dbb.loss_allowed"} <= told <= set(NAMES)
+    assert collected.kinds("airflow.dbb.deliveries") == {"gauge"}
+    assert collected.value("airflow.dbb.deliveries", endpoint="usdf", state="published") == 2
+    assert collected.value("airflow.dbb.quarantine_held", code="truncated-file") == 1
+
+
+def test_what_is_not_sent_before_the_process_ends_would_be_missed(tmp_path):
+    """The planted bug: a process that ends without sending what it holds."""
+    hasty = f"{TELL}\nimport os, sys\nsys.stdout.flush()\nos._exit(0)"
+    assert tell_by_opentelemetry("http/protobuf", tmp_path, hasty).names() == set()

@@ -9,10 +9,12 @@ import pytest
 
 from dbb.flows.deciding import Signature, reject_refusal, release_refusal
 from dbb.flows.freshness import FRESH_S, note_look
-from dbb.flows.night import Standing, Verdict, night_report
+from dbb.flows.night import night_report, night_rows
+from dbb.flows.standing import Standing
+from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 from support.tiny_camera import DETECTORS, image_name, put_detector, take_exposure
 from support.world import NIGHT, World, run_night
 
@@ -104,7 +106,7 @@ def test_an_exposure_without_all_its_detectors_waits_and_says_since_when(world):
     assert "1 of 2 exposures are published at usdf and frdf; 1 waits for detectors" in (
         night.sentence
     )
-    since = max(line.since_at for line in night.rows if line.standing is Standing.WAITING)
+    since = max(line.judged.since_at for line in night.lines if line.standing is Standing.WAITING)
     assert f"the oldest since {since:%Y-%m-%d %H:%M:%S} UTC" in night.sentence
 
 
@@ -119,8 +121,8 @@ def test_a_damaged_file_makes_the_night_one_to_act_on_and_names_the_command(worl
     assert night.sentence.startswith("Night 2026-11-21: ACT — 1 ")
     assert "(MC_O_20261121_000001); 0 of 1 exposure is published" in night.sentence
     assert night.sentence.endswith("Next: `dbb quarantine list 20261121`.")
-    assert [line.standing for line in night.rows] == [Standing.ACT]
-    assert night.rows[0].refusals == night.refusals
+    assert [line.standing for line in night.lines] == [Standing.ACT]
+    assert night.lines[0].judged.refusals == night.refusals
 
 
 # -- incomplete exposures --------------------------------------------------------------------------
@@ -139,7 +141,7 @@ def test_an_exposure_published_without_detectors_is_one_to_act_on(world):
     night = report(world)
     assert night.verdict is Verdict.ACT
     assert "1 incomplete-exposure (MC_O_20261121_000001)" in night.sentence
-    assert night.rows[0].row.missing == (DETECTORS[2],)
+    assert night.lines[0].missing == (DETECTORS[2],)
 
 
 def test_an_incomplete_exposure_that_a_person_accepted_leaves_the_night_safe(world):
@@ -219,8 +221,8 @@ def test_a_unit_says_which_step_it_waits_for(world, steps, why):
     note(world, [unit])
     for endpoint, last in steps:
         lead(world, [unit], endpoint, State(last))
-    line = report(world).rows[0]
-    assert (line.standing, line.why) == (Standing.WAITING, why)
+    line = report(world).lines[0]
+    assert (line.standing, line.judged.why) == (Standing.WAITING, why)
 
 
 def note(world, units):
@@ -266,13 +268,13 @@ def test_a_file_that_belongs_to_no_exposure_still_makes_the_night_one_to_act_on(
     run_night(world)
     night = report(world)
     assert night.verdict is Verdict.ACT
-    assert night.rows == ()
+    assert night.lines == ()
 
 
 def test_the_document_says_what_the_sentence_says(world):
     publish(world, 1)
     night = report(world)
-    document = json.loads(json.dumps(night.to_json()))
+    document = json.loads(json.dumps(night.to_json(night_rows(world.backbone(), night))))
     assert document["schema"] == "dbb-night/1"
     assert document["verdict"] == night.verdict
     assert document["sentence"] == night.sentence

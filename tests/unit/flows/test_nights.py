@@ -1,18 +1,20 @@
 """Several nights at once: the same judgement as of one, and one verdict for all."""
 
 import datetime as dt
+import itertools
 
 import pytest
 
 from dbb.errors import BadDayObs
 from dbb.flows.deciding import Signature, reject_refusal
 from dbb.flows.freshness import FRESH_S, note_look
-from dbb.flows.night import night_report
+from dbb.flows.night import night_report, night_rows
 from dbb.flows.nights import nights_report
 from dbb.flows.verdict import Verdict
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
-from dbb.wiring import open_nights
+from dbb.ports.ledger import UnitRow
+from dbb.wiring.pages import open_nights
 from support.tiny_camera import DETECTORS, image_name, put_detector, take_exposure
 from support.world import NIGHT, World, run_night
 
@@ -85,6 +87,23 @@ def two_parts(world):
     run_night(world)
 
 
+def stuck_since_several_times(world):
+    way = (State.EXPECTED, State.ARRIVED, State.VERIFIED)
+    for number in (1, 2, 3):
+        world.clock.advance(100)
+        unit = f"LSSTCam/20261121/MC_O_20261121_{number:06d}"
+        facts = ("raw", "LSSTCam", 20261121, unit.rsplit("/", 1)[1], 1, 3, 3, (), world.clock.now())
+        world.ledger.note_units([UnitRow(unit, *facts)])
+        for endpoint in ("summit", "usdf"):
+            world.ledger.expect([unit], endpoint, "test")
+        for old, new in itertools.pairwise(way):
+            world.ledger.advance([unit], "summit", old, new, "test")
+        if number > 1:
+            world.clock.advance(-50 * number)
+            world.ledger.note_waiting({unit: "a link"}, "usdf")
+    note_look(world.backbone())
+
+
 def nothing(world):
     note_look(world.backbone())
 
@@ -94,13 +113,13 @@ def nobody_looks(world):
     world.clock.advance(FRESH_S + 1)
 
 
-@pytest.mark.parametrize(
-    "happens",
-    [
-        all_safe, some_wait, one_refused, a_stranger, one_suspect, one_rejected, two_parts, nothing,
-        nobody_looks,
-    ],
-)  # fmt: skip
+HAPPENINGS = [
+    all_safe, some_wait, one_refused, a_stranger, one_suspect, one_rejected, two_parts, nothing,
+    stuck_since_several_times,    nobody_looks,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("happens", HAPPENINGS)
 def test_the_sums_are_those_of_the_nights_own_report(world, happens):
     happens(world)
     mine, report = tonight(world), night_report(world.backbone(), NIGHT)
@@ -112,8 +131,30 @@ def test_the_sums_are_those_of_the_nights_own_report(world, happens):
     assert mine.expected == counts["detectors_expected"]
     for standing in ("safe", "waiting", "act", "rejected"):
         assert mine.standings[standing] == counts[standing]
-    whys = [line.why for line in report.rows if line.standing != "safe"]
+    whys = [line.judged.why for line in report.lines if line.standing != "safe"]
     assert sorted(mine.whys.elements()) == sorted(whys)
+
+
+@pytest.mark.parametrize("happens", HAPPENINGS)
+def test_a_night_is_judged_alike_in_the_sum_and_row_by_row(world, happens):
+    happens(world)
+    backbone = world.backbone()
+    report = night_report(backbone, NIGHT)
+    for rows in (
+        night_rows(backbone, report),
+        night_rows(backbone, report, report.problems_first),
+    ):
+        assert [row.row.unit for row in rows] == [line.unit for line in report.problems_first]
+        for row, line in zip(rows, report.problems_first, strict=True):
+            assert (row.standing, row.why) == (line.standing, line.judged.why)
+            assert row.refusals == line.judged.refusals
+            assert row.row.missing == line.missing
+            places = {name: place.state for name, place in row.places.items()}
+            assert places == line.judged.states
+            assert row.since_at >= line.judged.since_at
+        waits = [row.since_at for row in rows if row.standing == "waiting"]
+        oldest = [line.judged.since_at for line in report.lines if line.standing == "waiting"]
+        assert min(waits, default=None) == min(oldest, default=None)
 
 
 def test_units_that_stand_alike_are_counted_by_the_database(world):
@@ -140,7 +181,7 @@ def test_waiting_says_by_when(world):
     report = nights(world)
     assert report.verdict is Verdict.WAITING
     assert report.expected_at == world.clock.now() + dt.timedelta(hours=1)
-    assert "1 of night 2026-11-21 wait; expected by 2026-11-22 05:00:20 UTC" in report.sentence
+    assert "1 of night 2026-11-21 waits; expected by 2026-11-22 05:00:20 UTC" in report.sentence
     assert "No: 1 exposure of these nights" in report.release_sentence
 
 

@@ -5,16 +5,14 @@ import hashlib
 import pytest
 
 from dbb.errors import BadDocument
-from dbb.flows.parcels import take_parcels
-from dbb.flows.publishing import publish_units
 from dbb.flows.qserv_inputs import find_inputs
 from dbb.flows.qserv_releases import list_release, look_for_releases
 from dbb.flows.qserv_views import HandoffRow, Stage
-from dbb.flows.registration import register_units
 from dbb.hooks.qserv.planning import load_overlay
 from dbb.hooks.qserv.records import SqlQserv
 from dbb.model.release_list import ReleaseList, release_of
 from dbb.settings import INCLUDE
+from support.sent_parcels import publish, send
 from support.world import World
 
 OBJECTS, VISITS, LIST = (f"files/20261121/{name}" for name in ("dp1-a", "dp1-b", "release-dp1"))
@@ -35,28 +33,7 @@ def world():
 
 @pytest.fixture
 def records(world):
-    return SqlQserv(world.ledger, world.clock)
-
-
-def send(world, unit, files, places=("usdf", "frdf")):
-    """Bring a parcel to the archive, and publish it at some places."""
-    for name, data in {**files, "_READY": b""}.items():
-        with world.stores["usdf"].create(f"incoming/{unit}/{name}") as writer:
-            writer.write(data)
-    backbone = world.backbone()
-    take_parcels(backbone, [unit])
-    register_units(backbone, [unit])
-    publish_units(backbone, [unit], "usdf")
-    world.catalog.run_daemons()
-    publish(world, unit, places)
-
-
-def publish(world, unit, places):
-    backbone = world.backbone()
-    for place in places:
-        if place != "usdf":
-            backbone.ledger.expect([unit], place, "wanted")
-            publish_units(backbone, [unit], place)
+    return SqlQserv(world.ledger)
 
 
 def the_list(world, release="dp1", units=tuple(FILES)):

@@ -22,7 +22,6 @@ from dbb.model.qserv import (
     Transaction,
     TransactionState,
 )
-from support.fake_clock import FixedClock
 from support.qserv_tables import PLAN
 from support.world import World
 
@@ -86,7 +85,7 @@ class MemoryQserv:
 @pytest.fixture
 def handoff(tmp_path):
     world = World()
-    records = SqlQserv(world.ledger, FixedClock())
+    records = SqlQserv(world.ledger)
     row = HandoffRow("tiny", "usdf", "tiny", "0" * 64, Stage.PLANNED)
     records.begin(row)
     files = []

@@ -6,10 +6,11 @@ import dataclasses
 import pytest
 
 from dbb.flows.rebuilding import rebuild_ledger
-from dbb.flows.repairing import apply_repairs, finish_repairs, plan_repairs
+from dbb.flows.repairing import carry_out, finish_repairs, plan_repairs
+from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.keeping import SqlKeeping
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.model.delivery import State
 from support.faults import Killed, every_crash
 from support.tiny_camera import take_exposure, unit_name
@@ -39,7 +40,7 @@ def burn(world):
     old = world.ledger
     world.ledger = SqlLedger(open_engine("sqlite://"), world.clock, "test")
     world.ledger.migrate()
-    world.inbox = SqlInbox(world.ledger, world.clock)
+    world.inbox = SqlInbox(world.ledger)
     return old
 
 
@@ -88,11 +89,11 @@ def test_a_burnt_archive_comes_back_with_the_ledger(world):
     assert (found.units, found.copies) == (UNITS, 3)
     assert {world.state(unit, "usdf") for unit in UNITS} == {State.MISSING}
     run_night(world)
-    rows = SqlKeeping(world.ledger, world.clock)
+    rows = SqlKeeping(world.ledger)
     for _ in range(2):
         finish_repairs(world.backbone(), rows)
         if plan := plan_repairs(world.backbone(), rows, PLACES[1:]):
-            apply_repairs(world.backbone(), rows, PLACES[1:], plan.sha256)
+            carry_out(world.backbone(), plan)
         world.catalog.run_daemons()
     run_night(world)
     finish_repairs(world.backbone(), rows)

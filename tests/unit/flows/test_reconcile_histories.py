@@ -17,8 +17,9 @@ from dbb.flows.releasing import read_again, release_units
 from dbb.model.delivery import State
 from dbb.model.finding import Discrepancy, FindingState
 from support.baton import Baton, Interleaved
-from support.discrepancies import CASES, bring
+from support.discrepancies import CASES
 from support.fake_nights import open_sources
+from support.staged_units import bring
 from support.tiny_camera import DETECTORS, take_exposure, unit_name
 from support.world import NIGHT, World
 

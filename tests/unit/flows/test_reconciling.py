@@ -24,9 +24,11 @@ from dbb.model.kind import Kind
 from dbb.model.lfn import escape_name
 from dbb.model.names import SafeName
 from dbb.model.parcel import Parcel, ParcelFile
-from support.discrepancies import CASES, bring, render
+from support.discrepancies import CASES
 from support.fake_nights import open_sources
 from support.faults import Killed, Schedule
+from support.reconcile_page import render
+from support.staged_units import bring
 from support.world import NIGHT, World
 
 DAY_S = 24 * 3600

@@ -8,6 +8,7 @@ import pytest
 from dbb.errors import PlanRefused, StoreUnavailable
 from dbb.flows.arrivals import receive_arrivals
 from dbb.flows.gating import apply_gate
+from dbb.flows.healing import apply_mending
 from dbb.flows.landing import land_units
 from dbb.flows.publishing import publish_units
 from dbb.flows.registration import register_units
@@ -17,13 +18,14 @@ from dbb.flows.repairing import (
     LOSE,
     RESTORE,
     TRUST,
-    apply_repairs,
+    carry_out,
     finish_repairs,
     plan_repairs,
 )
 from dbb.flows.verifying import verify_units
 from dbb.hooks.keeping import SqlKeeping
 from dbb.model.delivery import State
+from support.fake_nights import open_sources
 from support.faults import Killed, every_crash
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World, run_night
@@ -72,16 +74,16 @@ def scrub(world, endpoint=ARCHIVE):
 
 
 def plan(world):
-    return plan_repairs(world.backbone(), SqlKeeping(world.ledger, world.clock), ORDER)
+    return plan_repairs(world.backbone(), SqlKeeping(world.ledger), ORDER)
 
 
 def apply(world, sha256, **options):
-    rows = SqlKeeping(world.ledger, world.clock)
-    return apply_repairs(world.backbone(), rows, ORDER, sha256, **options)
+    rows = SqlKeeping(world.ledger)
+    return apply_mending(open_sources(world), rows, ORDER, sha256, **options)
 
 
 def finish(world):
-    return finish_repairs(world.backbone(), SqlKeeping(world.ledger, world.clock))
+    return finish_repairs(world.backbone(), SqlKeeping(world.ledger))
 
 
 def repair(world):
@@ -249,7 +251,7 @@ def test_a_good_copy_where_the_archive_has_no_link_from_is_told_and_not_lost(wor
     unit = units_of(world)[0]
     rot(world, ARCHIVE, unit)
     scrub(world)
-    found = plan_repairs(world.backbone(), SqlKeeping(world.ledger, world.clock), ("ukdf",))
+    found = plan_repairs(world.backbone(), SqlKeeping(world.ledger), ("ukdf",))
     assert [line.action for line in found.lines] == [HOLD]
 
 
@@ -315,11 +317,11 @@ def damaged_world():
 def attempt(world, schedule=None):
     """Do what runs of the DAG do until nothing is left."""
     backbone = world.backbone(schedule)
-    rows = SqlKeeping(world.ledger, world.clock)
+    rows = SqlKeeping(world.ledger)
     for _ in range(3):
         finish_repairs(backbone, rows)
         if found := plan_repairs(backbone, rows, ORDER):
-            apply_repairs(backbone, rows, ORDER, found.sha256)
+            carry_out(backbone, found)
         world.catalog.run_daemons()
         world.clock.advance(7200)
 

@@ -31,7 +31,7 @@ def world():
 
 
 def readings_of(world):
-    return SqlKeeping(world.ledger, world.clock)
+    return SqlKeeping(world.ledger)
 
 
 def reread(world, endpoint="frdf", share=HOUR, period=PERIOD, at_once=1):
@@ -291,3 +291,13 @@ def test_the_second_reading_too_makes_way_for_the_night(unreleased):
     world.ledger.advance([moving], "usdf", State.SUSPECT, State.ARRIVED, "for the test")
     assert reread(world, "usdf").stopped == "night"
     assert release_what_is_safe(world.backbone(), readings_of(world)) == 0
+
+
+def test_a_night_at_work_keeps_no_overdue_copy_waiting_behind_a_second_reading(unreleased):
+    world = unreleased
+    world.clock.advance(200 * DAY_S)
+    moving = next(iter(read_times(world)))
+    world.ledger.advance([moving], "usdf", State.PUBLISHED, State.SUSPECT, "for the test")
+    world.ledger.advance([moving], "usdf", State.SUSPECT, State.ARRIVED, "for the test")
+    run = reread(world, "usdf")
+    assert (run.copies, run.stopped) == (2, "all read")

@@ -8,7 +8,7 @@ from dbb.flows.verifying import verify_units
 from dbb.flows.whereabouts import find_copies
 from dbb.model.delivery import State
 from dbb.model.exposure import Unit
-from dbb.ports import RuleState
+from dbb.ports.catalog import RuleState
 from support.tiny_camera import DETECTORS, take_exposure
 from support.world import World, run_night
 

@@ -1,17 +1,16 @@
 """Decoding events: by the schema's number, by trying, or by asking a registry."""
 
-import http.server
 import json
-import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbb.errors import CatalogUnavailable, LfaEventUnusable, PolicyUnreadable
+from dbb.errors import LfaEventUnusable, PolicyUnreadable, SchemaRegistryUnavailable
 from dbb.hooks.avro_events import EventDecoder
 from support.annex import BUCKET
 from support.kafka import INDEXED, PLAIN, avro
+from support.schema_registry import schema_registry
 
 URL = f"https://s3.example.org/{BUCKET}/k"
 
@@ -91,44 +90,27 @@ def test_a_file_that_is_no_schema_stops_loudly(tmp_path, text):
 
 @pytest.fixture
 def registry():
-    """Answer as a schema registry does."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            status = {"/schemas/ids/8": 200, "/schemas/ids/9": 500}.get(self.path, 404)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps({"schema": json.dumps(INDEXED)}).encode())
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", asked
-        server.shutdown()
-        thread.join()
+    with schema_registry({8: INDEXED}) as found:
+        yield found
 
 
 def test_the_registry_is_asked_once_for_a_number_that_is_not_known(registry):
-    url, asked = registry
-    decoder = EventDecoder({7: PLAIN}, registry=url)
+    decoder = EventDecoder({7: PLAIN}, registry=f"{registry.url}/")
     for _ in range(2):
         assert url_of(decoder, avro("k", INDEXED, 8)) == URL
     assert url_of(decoder, avro("k")) == URL
-    assert asked == ["/schemas/ids/8"]
+    assert registry.asked == ["/schemas/ids/8"]
 
 
 def test_a_number_that_the_registry_does_not_know_is_of_no_use(registry):
     with pytest.raises(LfaEventUnusable):
-        EventDecoder(registry=registry[0]).decode("topic", avro("k", number=10))
+        EventDecoder(registry=registry.url).decode("topic", avro("k", number=10))
 
 
-def test_a_registry_that_does_not_answer_is_waited_for(registry):
-    with pytest.raises(CatalogUnavailable):
-        EventDecoder(registry=registry[0]).decode("topic", avro("k", number=9))
-    with pytest.raises(CatalogUnavailable):
+@pytest.mark.parametrize("fault", ["no-registry", "broken", "garbage", "no-avro"])
+def test_a_registry_that_does_not_answer_is_waited_for(registry, fault):
+    registry.fault = fault
+    with pytest.raises(SchemaRegistryUnavailable):
+        EventDecoder(registry=registry.url).decode("topic", avro("k", INDEXED, 8))
+    with pytest.raises(SchemaRegistryUnavailable):
         EventDecoder(registry="http://127.0.0.1:1").decode("topic", avro("k"))

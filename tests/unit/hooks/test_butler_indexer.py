@@ -17,7 +17,7 @@ from lsst.daf.butler.datastores.file_datastore.retrieve_artifacts import ZipInde
 from dbb.errors import UnexpectedFile, UnknownInstrument, UntranslatableHeader
 from dbb.hooks.butler_indexer import ButlerIndexer
 from dbb.model.exposure import ExposureFacts, Unit
-from dbb.ports import BundleIndex
+from dbb.ports.images import BundleIndex
 from support.raw_bundles import RUN, make_facts, make_instrument
 
 UNIT = Unit.parse("LSSTCam/20261121/MC_O_20261121_000123")

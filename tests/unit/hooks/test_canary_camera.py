@@ -5,13 +5,13 @@ import hashlib
 
 import pytest
 
-from dbb import wiring
 from dbb.flows.canary import Cage, look_after, settle
 from dbb.hooks.butler_canary import prepare_repository, read_dataset
 from dbb.hooks.canary_camera import draw_exposure
 from dbb.hooks.canary_rows import SqlCanaries
 from dbb.hooks.instruments import CANARY, load_instrument
 from dbb.settings import Settings
+from dbb.wiring import watching as watching_wiring
 from support.calibration_site import CalibrationSite
 
 CAMERA = load_instrument("DBBCanary", CANARY)
@@ -29,12 +29,12 @@ def cage(tmp_path):
         return str(world.folder / "butler" / place)
 
     made = Cage(
-        rows=SqlCanaries(world.ledger, world.clock),
+        rows=SqlCanaries(world.ledger),
         draw=lambda unit: draw_exposure(unit, CAMERA),
         prepare=lambda place: prepare_repository(root(place), CAMERA, settings.raw.run),
         read=lambda place, name: read_dataset(root(place), name),
         forget=world.catalog.forget,
-        open_backbone=lambda: wiring.cage_backbone(settings, world.backbone(), CAMERA),
+        open_backbone=lambda: watching_wiring.cage_backbone(settings, world.backbone(), CAMERA),
     )
     made.__dict__["world"] = world
     return made

@@ -14,7 +14,7 @@ from dbb.errors import PolicyUnreadable
 from dbb.hooks.expectations import SUITE_FILE, Suite, judge_records
 from dbb.hooks.instruments import load_instruments
 from dbb.model.exposure import ExposureFacts, Unit
-from dbb.ports import UnitRow
+from dbb.ports.ledger import UnitRow
 
 INSTRUMENTS = load_instruments()
 DAY = 20261121

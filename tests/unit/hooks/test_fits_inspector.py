@@ -30,7 +30,7 @@ from dbb.hooks.fits_inspector import FitsInspector
 from dbb.hooks.fits_structure import read_units
 from dbb.hooks.instruments import load_instruments
 from dbb.model.exposure import Unit
-from dbb.ports import Image
+from dbb.ports.images import Image
 from sandbox.synthetic_night.camera import Camera
 from sandbox.synthetic_night.plan import NightPlan
 

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Producer
 
 from dbb.errors import LedgerUnavailable
+from dbb.hooks.kafka_client import Brokers
 from dbb.hooks.kafka_events import KafkaEvents
 from support.world import World
 
@@ -23,7 +24,7 @@ def kafka():
     """Give a broker that lives in this process, and somebody who writes to it."""
     producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock"})
     brokers = producer.list_topics(timeout=10).brokers.values()
-    yield producer, ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    yield producer, Brokers(",".join(f"{broker.host}:{broker.port}" for broker in brokers))
     producer.flush(5)
 
 

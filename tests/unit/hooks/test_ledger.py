@@ -2,8 +2,12 @@
 
 import pytest
 
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
+from support.conformance_annex import *  # noqa: F403
+from support.conformance_keeping import *  # noqa: F403
 from support.conformance_ledger import *  # noqa: F403
+from support.conformance_pages import *  # noqa: F403
 from support.fake_clock import FixedClock
 
 

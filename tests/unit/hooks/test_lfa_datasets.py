@@ -19,7 +19,7 @@ from dbb.model.digest import Digest
 from dbb.model.kind import Kind
 from dbb.model.lfn import escape_name
 from dbb.model.parcel import Parcel, ParcelFile
-from dbb.ports import LandedParcel
+from dbb.ports.repository import LandedParcel
 from dbb.settings import INCLUDE
 
 FIBER = (

@@ -7,6 +7,7 @@ import pytest
 
 from dbb.errors import LedgerUnavailable
 from dbb.hooks.avro_events import EventDecoder
+from dbb.hooks.kafka_client import Brokers
 from dbb.hooks.lfa import SqlLfaObjects
 from dbb.hooks.lfa_events import KafkaLfaEvents
 from support.annex import BUCKET, KEY, TOPIC, make_annex, poison, state_of
@@ -30,7 +31,7 @@ def consumer(annex, mock_kafka):
 
     def make():
         decoder = EventDecoder({7: PLAIN})
-        made.append(KafkaLfaEvents(mock_kafka.brokers, [TOPIC], "test", annex, decoder))
+        made.append(KafkaLfaEvents(Brokers(mock_kafka.brokers), [TOPIC], "test", annex, decoder))
         return made[-1]
 
     yield make

@@ -52,7 +52,7 @@ def test_a_profile_whose_key_is_nowhere_is_misconfigured(monkeypatch):
 
 def test_inside_airflow_its_connection_goes_before_the_profile(monkeypatch):
     monkeypatch.setenv(PROFILE, "https://me:key@s3.example.org")
-    monkeypatch.setattr(s3_client, "_is_inside_airflow", lambda: True)
+    monkeypatch.setattr(s3_client, "is_inside_airflow", lambda: True)
     monkeypatch.setattr(s3_client, "_client_of_connection", lambda name: f"connection {name}")
     assert client_of("frdf_store") == "connection frdf_store"
 

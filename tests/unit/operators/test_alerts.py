@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dbb import wiring
 from dbb.errors import AlertCountsDiffer
 from dbb.operators import alerts as steps
+from dbb.wiring import alerts as alerts_wiring
 from support.alerts import NIGHT, AlertWorld, packet
 
 
@@ -16,7 +16,7 @@ def world(monkeypatch):
     made = AlertWorld()
     monkeypatch.setenv("DBB_ALERTS_BROKERS", "memory")
     monkeypatch.setattr(steps, "open_for_run", lambda _: made.world.backbone())
-    monkeypatch.setattr(wiring, "open_alerts", lambda *_: made.alerts)
+    monkeypatch.setattr(alerts_wiring, "open_alerts", lambda *_: made.alerts)
     return made
 
 

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dbb import wiring
 from dbb.errors import EfdUnavailable
 from dbb.model.efd import CellState, to_ns
 from dbb.operators import efd as steps
+from dbb.wiring import backbone as backbone_wiring
+from dbb.wiring import base as base_wiring
+from dbb.wiring import efd as efd_wiring
 from support.efd_world import BEGIN, EVENT, HOUR, MOUNT, make_efd
 from support.fake_efd import MemorySource
 from support.world import World
@@ -30,7 +32,7 @@ def world(monkeypatch):
 def source(world, monkeypatch):
     made = MemorySource()
     made.write(MOUNT, to_ns(BEGIN), azimuth0=1.0, private_seqNum=1)
-    monkeypatch.setattr(wiring, "open_efd_extraction", lambda *_: make_efd(world, made))
+    monkeypatch.setattr(efd_wiring, "open_efd_extraction", lambda *_: make_efd(world, made))
     return made
 
 
@@ -102,9 +104,7 @@ def test_the_real_ports_can_be_opened(tmp_path):
             "DBB_STORE_USDF": store.as_uri(),
         }
     )
-    wiring.open_ledger(settings, "test").migrate()
-    backbone = wiring.open_backbone(settings, "test")
-    efd = wiring.open_efd_extraction(settings, backbone, "test")
+    base_wiring.open_ledger(settings, "test").migrate()
+    backbone = backbone_wiring.open_backbone(settings, "test")
+    efd = efd_wiring.open_efd_extraction(settings, backbone, "test")
     assert efd.cells.first() is None
-    archive = wiring.open_efd_archive(settings)
-    assert archive.samples(MOUNT, ["a"], BEGIN, BEGIN + HOUR).num_rows == 0

@@ -5,13 +5,21 @@ import datetime as dt
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dbb import wiring
-from dbb.errors import DecisionImpossible, EfdValuesDiffer, SettingMissing, UnknownItem
-from dbb.hooks.efd.published import SqlPublished
-from dbb.hooks.efd.values_files import SqlEndpointValues, SqlValuesFiles
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.errors import (
+    DecisionImpossible,
+    EfdValuesDiffer,
+    LedgerUnavailable,
+    SettingMissing,
+    UnknownItem,
+)
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.publications.files import SqlEndpoint, SqlPublicationFiles
+from dbb.hooks.publications.hashes import SqlHashes
 from dbb.model.efd import to_ns
 from dbb.operators import efd_values as steps
+from dbb.wiring import base as base_wiring
+from dbb.wiring import efd as efd_wiring
 from support.efd_world import BEGIN, HOUR, MOUNT
 from support.values_world import ValuesWorld, exposure
 
@@ -33,13 +41,15 @@ def made(monkeypatch):
     def open_values(_settings, endpoint, _actor):
         if endpoint != "frdf":
             raise SettingMissing.for_setting(f"DBB_EFD_VALUES_{endpoint.upper()}")
-        return SqlEndpointValues(made.there, {}), SqlPublished(made.there, made.world.clock)
+        return SqlEndpoint(made.there), SqlHashes(made.there)
 
     monkeypatch.setattr(steps, "open_for_run", lambda _: made.world.backbone())
-    monkeypatch.setattr(wiring, "open_efd_transform", lambda *_: {"LATISS": made.ports()})
-    monkeypatch.setattr(wiring, "open_efd_files", lambda *_: SqlValuesFiles(made.world.ledger))
-    monkeypatch.setattr(wiring, "open_efd_values", open_values)
-    monkeypatch.setattr(wiring, "open_ledger", lambda *_: made.world.ledger)
+    monkeypatch.setattr(efd_wiring, "open_efd_transform", lambda *_: {"LATISS": made.ports()})
+    monkeypatch.setattr(
+        efd_wiring, "open_efd_files", lambda *_: SqlPublicationFiles(made.world.ledger)
+    )
+    monkeypatch.setattr(efd_wiring, "open_efd_values", open_values)
+    monkeypatch.setattr(efd_wiring, "open_hashes", lambda *_: SqlHashes(made.world.ledger))
     yield made
     made.there.engine.dispose()
 
@@ -73,10 +83,49 @@ def test_a_run_makes_sends_loads_and_compares(made, context):
     load = steps.LoadPublications(task_id="l", endpoint="frdf")
     assert load.execute(context)["loaded"] == 0  # they are on their way
     made.deliver()
-    assert load.execute(context) == {"loaded": 2, "versions": 4, "wait": 0}
+    assert load.execute(context) == {"loaded": 2, "versions": 4, "wait": 0, "left": 0}
     at_noon = dt.datetime(2026, 11, 22, 13, tzinfo=dt.UTC).isoformat()
     compare = steps.CompareValues(task_id="c", end=at_noon, endpoints=["frdf", "ukdf"])
     assert compare.execute(context) == {"frdf": 0}
+    with made.there.transaction() as connection:
+        connection.exec_driver_sql("drop trigger efd_version_no_delete")
+        connection.exec_driver_sql("delete from efd_version where property = ''")
+    with pytest.raises(EfdValuesDiffer, match="2 rows"):
+        compare.execute(context)
+
+
+def test_what_comes_before_a_publication_that_was_changed_travels(made, context):
+    make(context, plan(context)[0])
+    with made.world.ledger.transaction() as connection:
+        connection.exec_driver_sql("drop trigger efd_version_no_update")
+        connection.exec_driver_sql(
+            "update efd_version set samples = '{}' where publication_from = 2"
+        )
+    send = steps.SendPublications(task_id="s")
+    with pytest.raises(EfdValuesDiffer, match="publications 2 to 2"):
+        send.execute(context)
+    made.deliver()
+    load = steps.LoadPublications(task_id="l", endpoint="frdf")
+    assert load.execute(context)["loaded"] == 1
+
+
+@pytest.mark.parametrize("away", ["frdf", "ukdf"])
+def test_a_database_that_is_away_hides_no_other_that_differs(made, context, monkeypatch, away):
+    make(context, plan(context)[0])
+    files = SqlPublicationFiles(made.world.ledger)
+    for each in files.unwritten():
+        SqlEndpoint(made.there).load(files.write(each), "file")
+
+    def open_values(_settings, endpoint, _actor):
+        if endpoint == away:
+            raise LedgerUnavailable.for_cause("no route", endpoint)
+        return SqlEndpoint(made.there), SqlHashes(made.there)
+
+    monkeypatch.setattr(efd_wiring, "open_efd_values", open_values)
+    at_noon = dt.datetime(2026, 11, 22, 13, tzinfo=dt.UTC).isoformat()
+    compare = steps.CompareValues(task_id="c", end=at_noon, endpoints=["frdf", "ukdf"])
+    with pytest.raises(LedgerUnavailable, match="published values"):
+        compare.execute(context)
     with made.there.transaction() as connection:
         connection.exec_driver_sql("drop trigger efd_version_no_delete")
         connection.exec_driver_sql("delete from efd_version where property = ''")
@@ -124,9 +173,9 @@ def test_the_real_ports_can_be_opened_and_every_configuration_can_be_made(tmp_pa
             "DBB_EFD_VALUES_FRDF": f"sqlite:///{tmp_path}/frdf.db",
         }
     )
-    wiring.open_ledger(settings, "test").migrate()
-    assert set(wiring.open_efd_transform(settings, "test")) == set(settings.raw.instruments)
-    target, there = wiring.open_efd_values(settings, "frdf", "test")
+    base_wiring.open_ledger(settings, "test").migrate()
+    assert set(efd_wiring.open_efd_transform(settings, "test")) == set(settings.raw.instruments)
+    target, there = efd_wiring.open_efd_values(settings, "frdf", "test")
     assert (target.last(), there.last()) == (0, 0)
-    assert wiring.open_efd_intervals(settings, "test").unsettled("LSSTCam") == []
-    assert wiring.open_efd_files(settings, "test").unwritten() == []
+    assert efd_wiring.open_efd_intervals(settings, "test").unsettled("LSSTCam") == []
+    assert efd_wiring.open_efd_files(settings, "test").unwritten() == []

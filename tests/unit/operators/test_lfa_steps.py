@@ -7,7 +7,6 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 import dbb.operators.lfa as steps
-from dbb import wiring
 from dbb.flows.lfa import announce
 from dbb.model.day_obs import DayObs
 from dbb.operators.lfa import (
@@ -18,6 +17,7 @@ from dbb.operators.lfa import (
     SealIntoParcels,
 )
 from dbb.settings import Settings
+from dbb.wiring import annex as annex_wiring
 from support.annex import event, lay, make_annex, state_of
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -28,7 +28,7 @@ def annex(world, monkeypatch):
     made = make_annex(world)
     monkeypatch.setattr(steps, "open_annex", lambda: made)
     monkeypatch.setattr(steps, "open_for_run", lambda _context: world.backbone())
-    monkeypatch.setattr(wiring, "open_objects", lambda _settings: made.objects)
+    monkeypatch.setattr(annex_wiring, "open_objects", lambda _settings: made.objects)
     return made
 
 
@@ -95,7 +95,7 @@ def test_the_efd_is_asked_for_what_is_new_or_for_a_day(world, annex, context, mo
             asked.append((begin, end))
             yield from ()
 
-    monkeypatch.setattr(wiring, "open_efd", lambda _settings: NoEvents())
+    monkeypatch.setattr(annex_wiring, "open_efd", lambda _settings: NoEvents())
     assert ask(context) == {"events": 0, "new": 0, "unusable": 0}
     assert annex.objects.efd_asked_until("efd") == world.clock.now() == asked[-1][1]
     ask(context, "20261121")
@@ -105,10 +105,10 @@ def test_the_efd_is_asked_for_what_is_new_or_for_a_day(world, annex, context, mo
 
 def test_an_efd_is_opened_from_the_settings():
     settings = Settings.load(environment={"DBB_EFD_URL": "http://efd.example.org:8086"})
-    efd = wiring.open_efd(settings)
+    efd = annex_wiring.open_efd(settings)
     assert efd is not None
     assert efd.name == "efd"
-    assert wiring.open_efd(Settings.load(environment={})) is None
+    assert annex_wiring.open_efd(Settings.load(environment={})) is None
 
 
 def test_the_days_that_are_listed_are_yesterday_and_today(world):

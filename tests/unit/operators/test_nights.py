@@ -6,13 +6,9 @@ import pytest
 
 from dbb.errors import BadDayObs
 from dbb.model.day_obs import DayObs
-from dbb.operators import nights
+from dbb.operators.nights import resolve_day_obs
 
 PARAMS = {"day_obs": None, "patience_s": 1800}
-
-
-def resolve_day_obs(run, params):
-    return nights.resolve_day_obs(run, params, PARAMS)
 
 
 @dataclass
@@ -50,12 +46,3 @@ def test_key_and_parameter_may_agree():
 def test_a_run_without_one_night_stops_loudly(key, value):
     with pytest.raises(BadDayObs):
         resolve_day_obs(Run(key), PARAMS | {"day_obs": value})
-
-
-def test_a_misspelt_key_is_refused_and_named():
-    with pytest.raises(BadDayObs, match="dayobs"):
-        resolve_day_obs(Run("20261121", {"dayobs": 20261121}), PARAMS | {"dayobs": 20261121})
-
-
-def test_a_run_without_configuration_has_no_unknown_keys():
-    assert resolve_day_obs(Run("20261121", None), PARAMS) == DayObs(20261121)

@@ -7,7 +7,8 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from dbb.errors import QservUnavailable
 from dbb.flows.qserv_views import Handoff, HandoffRow, Stage
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from dbb.hooks.qserv.records import SqlQserv
 from dbb.hooks.sql import migrate
 from dbb.operators.qserv import IndexCatalog, LoadBatch, PublishCatalog, ReconcileRows
@@ -38,7 +39,7 @@ def clock():
 def handoff(tmp_path, monkeypatch, clock):
     engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
     migrate(engine)
-    records = SqlQserv(SqlLedger(engine, clock, "test"), clock)
+    records = SqlQserv(SqlLedger(engine, clock, "test"))
     row = HandoffRow("tiny", "usdf", "tiny", "0" * 64, Stage.PLANNED)
     records.begin(row)
     records.advance(row.name, Stage.RECONCILED)

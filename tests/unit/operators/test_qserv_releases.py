@@ -4,8 +4,8 @@ import pytest
 from airflow.sdk.exceptions import DagRunTriggerException, DownstreamTasksSkipped
 
 import dbb.operators.qserv_releases as steps
-from dbb import wiring
 from dbb.flows.qserv_releases import Release
+from dbb.wiring import qserv as qserv_wiring
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -16,7 +16,7 @@ DUE = Release("frdf", "dp1", "", "ab" * 32)
 def found(monkeypatch):
     releases = []
     monkeypatch.setattr(steps, "open_for_run", lambda context: context["run_id"])
-    monkeypatch.setattr(wiring, "open_qserv_records", lambda _: None)
+    monkeypatch.setattr(qserv_wiring, "open_qserv_records", lambda _: None)
     monkeypatch.setattr(steps, "look_for_releases", lambda *_: releases)
     return releases
 

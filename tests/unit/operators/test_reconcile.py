@@ -5,8 +5,8 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 import dbb.operators.reconcile as steps
 from dbb.errors import CatalogUnavailable
-from support.discrepancies import bring
 from support.fake_nights import open_sources
+from support.staged_units import bring
 from support.world import NIGHT
 
 

@@ -105,7 +105,7 @@ def transfer(
     }
 
 
-def wait_for(look: Callable[[], Any], good: Callable[[Any], bool], within_s: float = 10) -> Any:
+def wait_for(look: Callable[[], Any], good: Callable[[Any], bool], within_s: float = 60) -> Any:
     """Look until what is seen is good."""
     deadline = time.monotonic() + within_s
     while not good(seen := look()):

@@ -12,6 +12,7 @@ from sandbox.errors import SandboxError
 from sandbox.layout import Layout
 from sandbox.render_config import render
 from sandbox.services.airflow import AirflowApi
+from support.airflow_settings import airflow_settings
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "airflow.cfg.template"
 
@@ -86,7 +87,7 @@ def test_every_setting_has_a_reason_above_it():
 
 
 def test_every_setting_is_known_to_airflow():
-    known = _airflow_settings()
+    known = airflow_settings()
     unknown = [
         f"{section}.{key}"
         for section, keys in parsed(_without_placeholders()).items()
@@ -98,13 +99,3 @@ def test_every_setting_is_known_to_airflow():
 
 def _without_placeholders():
     return TEMPLATE.read_text().replace("${", "(").replace("}", ")")
-
-
-def _airflow_settings():
-    import importlib.util
-
-    import yaml
-
-    airflow = Path(importlib.util.find_spec("airflow").submodule_search_locations[0])
-    description = (airflow / "config_templates" / "config.yml").read_text()
-    return {name: section["options"] for name, section in yaml.safe_load(description).items()}

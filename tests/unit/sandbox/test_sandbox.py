@@ -41,7 +41,7 @@ class Parent(Service):
     name = "parent"
     stop_grace_s = 2
     kill_after_s = 0.2
-    ready_within_s = 10
+    ready_within_s = 60
 
     def ready_file(self):
         return self.layout.state / "ready"

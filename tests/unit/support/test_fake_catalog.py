@@ -8,7 +8,7 @@ import pytest
 
 from dbb.model.exposure import Unit
 from dbb.model.names import Did
-from dbb.ports import RuleState, RuleWish
+from dbb.ports.catalog import RuleState, RuleWish
 from support.conformance_catalog import (
     CatalogConformance,
     entry_of,

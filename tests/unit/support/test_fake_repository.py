@@ -8,7 +8,7 @@ import pytest
 
 from dbb.errors import IngestRefused
 from dbb.model.exposure import Unit
-from dbb.ports import LandedBundle
+from dbb.ports.repository import LandedBundle
 from support.conformance_catalog import entry_of, lay_down, manifest_of
 from support.fakes import MemoryRepository, MemoryStore
 

@@ -8,7 +8,7 @@ import pytest
 
 from dbb.errors import StoreUnavailable
 from dbb.hooks.posix_store import PosixStore
-from dbb.ports import Store
+from dbb.ports.store import Store
 from support.conformance_store import names, read, write
 from support.fakes import MemoryStore
 from support.faults import (

@@ -183,8 +183,8 @@ def test_waiting_outlasts_a_ledger_that_is_away(world, between, monkeypatch):
 @pytest.mark.parametrize(
     "trigger",
     [
-        ArrivalTrigger(poll_s=7.0),
-        InboxTrigger(rse="FRDF", poll_s=7.0),
+        ArrivalTrigger(poll_s=7.0, saved=2, rest_s=9.0),
+        InboxTrigger(rse="FRDF", poll_s=7.0, saved=2, rest_s=9.0),
         CopiesTrigger(units=["a"], until=FUTURE, poll_s=1.0),
     ],
 )
@@ -233,7 +233,7 @@ def test_questions_are_answered_outside_the_event_loop(monkeypatch):
 
 @pytest.fixture
 def objects(world, monkeypatch):
-    found = SqlLfaObjects(world.ledger, world.clock)
+    found = SqlLfaObjects(world.ledger)
 
     async def ask_newest():
         return found.newest()
@@ -280,9 +280,9 @@ def test_the_annex_is_looked_at_again_after_an_outage(world, objects, between, m
 
 
 def test_the_triggerer_makes_the_annexs_trigger_anew(objects):  # noqa: ARG001
-    path, arguments = AnnexTrigger(poll_s=1, rest_s=2).serialize()
+    path, arguments = AnnexTrigger(poll_s=1, saved=3, rest_s=2).serialize()
     assert path == "dbb.triggers.annex.AnnexTrigger"
-    assert AnnexTrigger(**arguments).serialize()[1] == {"poll_s": 1, "rest_s": 2}
+    assert AnnexTrigger(**arguments).serialize()[1] == {"poll_s": 1, "saved": 3, "rest_s": 2}
 
 
 # -- calibrations ----------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ def test_the_deadline_counts_from_the_end_of_acquisition_or_from_now(tmp_path, m
     find_work(world.backbone(), "LSSTCam", NIGHT.value, "daily")
     (group,) = world.calibrations.groups()
     reference = deadlines.EndOfAcquisition()
-    monkeypatch.setattr("dbb.wiring.SystemClock.now", lambda _: world.clock.now())
+    monkeypatch.setattr("dbb.wiring.base.SystemClock.now", lambda _: world.clock.now())
     assert reference._evaluate_with(session=None) == group.ended_at
     world.clock.advance(3 * 86_400)  # nothing of the night before
     assert reference._evaluate_with(session=None) == world.clock.now()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import pytest
 
+from dbb.cli.context import Context
+from dbb.cli.main import main
 from dbb.flows.backbone import Backbone
 from support.world import World
 
@@ -60,3 +63,18 @@ def viewer(make_client, world):
 @pytest.fixture
 def stranger(make_client, world):
     return make_client(world.backbone(), known=False)
+
+
+@pytest.fixture
+def dbb(world, capsys):
+    """Run the command line over the same world; give its document."""
+
+    def run(*arguments):
+        main(
+            [*arguments, "--json"],
+            {"DBB_LEDGER_URL": "sqlite://"},
+            lambda settings, output: Context(settings, output, lambda _: world.backbone()),
+        )
+        return json.loads(capsys.readouterr().out)
+
+    return run

@@ -1,38 +1,48 @@
 """Who may see the pages: nobody whom Airflow does not know, on any address."""
 
+import base64
+import hashlib
 import re
 
 import pytest
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
 from dbb.errors import LedgerUnavailable
 from dbb.settings import Settings
 from dbb.web.access import make_token
-from dbb.wiring import open_ledger
+from dbb.web.app import make_app
+from dbb.web.framed import SCRIPT
+from dbb.web.layout import PAGES
+from dbb.wiring.base import open_ledger
 from support.tiny_camera import take_exposure
 from support.world import run_night
 
-ADDRESSES = {
-    "/nights": "/nights",
-    "/night/{day_obs}": "/night/20261121",
-    "/exposure/{obs_id}": "/exposure/MC_O_20261121_000001",
-    "/quarantine": "/quarantine",
-    "/now": "/now",
-    "/lag": "/lag",
-    "/buffers": "/buffers",
-    "/budget": "/budget",
-    "/replicas": "/replicas",
-    "/{address:path}": "/",
-}
-"""Every route of the application, and an address of it."""
+NAMES = {"day_obs": "20261121", "obs_id": "MC_O_20261121_000001", "address:path": ""}
+"""What stands for the names in the addresses of routes: one that is missing here is an error."""
 
-SENT_TO = {"/quarantine/plan", "/quarantine/apply"}
+ROUTES = make_app().routes
+
+
+def fill(path):
+    """Give an address of a route."""
+    return re.sub(r"\{([^}]+)\}", lambda match: NAMES[match[1]], path)
+
+
+ADDRESSES = {route.path: fill(route.path) for route in ROUTES if "GET" in route.methods}
+"""Every route of the application that shows something, and an address of it; a new one is here by itself."""
+
+SENT_TO = {fill(route.path) for route in ROUTES if route.methods == {"POST"}}
 """Every route to which something can be sent."""
 
 OTHERS = ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/night", "/night/x", "/a/b"]
 
 
-def test_every_route_is_accounted_for(stranger):
-    assert {route.path for route in stranger.app.routes} == set(ADDRESSES) | SENT_TO
+def test_every_route_shows_or_takes_something_and_none_does_both():
+    assert {fill(route.path) for route in ROUTES} == set(ADDRESSES.values()) | SENT_TO
+    assert {"/quarantine/plan", "/quarantine/apply"} == SENT_TO
+    assert len(ADDRESSES) == len(PAGES) + 3  # a night, an exposure, and an address that is none
 
 
 @pytest.mark.parametrize("form", ["", "?format=json", "?format=x"])
@@ -77,6 +87,46 @@ def test_a_viewer_decides_nothing(viewer, address):
     assert "may not decide" in answer.text
 
 
+@pytest.mark.parametrize(("curators", "status"), [("", 400), ("anne", 400), ("17:anne", 403)])
+def test_where_curators_are_named_nobody_else_decides(
+    make_client, world, monkeypatch, curators, status
+):
+    monkeypatch.setenv("DBB_CURATORS", curators)
+    client = make_client(world.backbone(), known=True, role="USER")
+    form = {"token": make_token("anne"), "action": "reject"}
+    assert (
+        client.post("/quarantine/plan", data=form).status_code == status
+    )  # 400: no reason is given
+    assert client.get("/quarantine").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "sees", "acts"),
+    [
+        (None, False, False),
+        ("VIEWER", True, False),
+        ("USER", True, True),
+        ("OP", True, True),
+        ("ADMIN", True, True),
+    ],
+)
+def test_roles_are_those_of_the_auth_manager(make_client, role, sees, acts):
+    del make_client  # it has made the auth manager
+    manager, user = get_auth_manager(), SimpleAuthManagerUser(username="bob", role=role)
+    entities = DagAccessEntity
+    may = {
+        (method, entity): manager.is_authorized_dag(method=method, access_entity=entity, user=user)
+        for method, entity in (
+            ("GET", entities.RUN), ("GET", entities.TASK_LOGS), ("POST", entities.RUN), ("PUT", None),
+            ("PUT", entities.TASK_INSTANCE), ("PUT", entities.HITL_DETAIL),
+        )
+    }  # fmt: skip
+    assert {may[each] for each in may if each[0] == "GET"} == {sees}
+    assert {may[each] for each in may if each[0] != "GET"} == {acts}
+    assert not manager.is_authorized_hitl_task(assigned_users={"anne"}, user=user)
+    assert manager.is_authorized_hitl_task(assigned_users={"bob"}, user=user)
+
+
 @pytest.mark.parametrize("address", ADDRESSES.values())
 def test_every_page_forbids_scripts_and_foreign_content(client, address):
     policy = client.get(address).headers["content-security-policy"]
@@ -96,6 +146,17 @@ def test_no_page_has_a_script_or_a_style_of_an_element(client, world, address):
     run_night(world)
     text = client.get(address).text
     assert not re.search(r"<script|<link|<iframe|<img|\son\w+=|\sstyle=|https?://", text)
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values())
+def test_only_a_page_in_a_frame_has_the_one_script_that_leads_out_of_it(client, address):
+    answer = client.get(address, headers={"sec-fetch-dest": "iframe"})
+    assert re.findall("<script>(.*?)</script>", answer.text, re.DOTALL) == [SCRIPT]
+    policy = answer.headers["content-security-policy"]
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    assert policy.endswith(f"; script-src 'sha256-{digest}'")
+    assert "unsafe" not in policy
+    assert "script" not in client.get(address).headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -150,7 +211,7 @@ def test_a_ledger_that_goes_away_later_is_said_too(make_client, world, monkeypat
     def gone(*_):
         raise LedgerUnavailable.for_cause("server closed the connection")
 
-    monkeypatch.setattr(backbone.ledger, "units_of_night", gone)
+    monkeypatch.setattr(backbone.ledger, "alike_of_night", gone)
     answer = make_client(backbone, known=True).get("/night/20261121?format=json")
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "ledger-unavailable"

@@ -2,13 +2,10 @@
 
 import dataclasses
 import html
-import json
 import re
 
 import pytest
 
-from dbb.cli.context import Context
-from dbb.cli.main import main
 from dbb.flows.calibration_budget import Budget, Share
 from dbb.flows.lag_report import LagReport, lag_report
 from dbb.model.calibration import Attempt, AttemptState, Step
@@ -16,24 +13,11 @@ from dbb.model.delivery import State
 from dbb.model.drill import Drill, DrillKind
 from dbb.web.bars import bar
 from dbb.web.lag_page import lag_html
-from dbb.wiring import open_views
+from dbb.wiring.pages import open_views
 from support.tiny_camera import take_exposure
 from support.world import run_night
 
-PAGES = ["now", "lag", "buffers", "budget", "replicas"]
-
-
-@pytest.fixture
-def dbb(world, capsys):
-    def run(*arguments):
-        main(
-            [*arguments, "--json"],
-            {"DBB_LEDGER_URL": "sqlite://"},
-            lambda settings, output: Context(settings, output, lambda _: world.backbone()),
-        )
-        return json.loads(capsys.readouterr().out)
-
-    return run
+PAGES = ["now", "lag", "buffers", "budget", "replicas", "outages"]
 
 
 def text_of(answer):
@@ -134,7 +118,7 @@ def test_what_is_not_public_after_a_day_is_late(client, world):
 
 
 def test_the_calibration_budget_shows_what_is_left_while_it_runs(world):
-    report = lag_report(world.backbone(), open_views(world.backbone()).page)
+    report = lag_report(world.backbone())
     attempt = Attempt(**dict.fromkeys([f.name for f in dataclasses.fields(Attempt)], ""))
     attempt = dataclasses.replace(attempt, unit="calib/<x>", state=AttemptState.BEGUN)
     budget = Budget((Share(Step.WAIT, 60, 30.0, False), Share(Step.PROCESS, 900, 950.0, True)))
@@ -211,10 +195,14 @@ def test_copies_are_counted_by_number_and_by_the_age_of_their_reading(client, wo
 
 def test_a_page_writes_nothing(client, world):
     publish(world, 1)
-    before = world.ledger.rows("page/noted", names=["sum/budget", "sum/replicas", "buffers"])
+    before = world.ledger.rows(
+        "page/noted", names=["sum/budget", "sum/replicas", "sum/outages", "buffers"]
+    )
     for page in PAGES:
         client.get(f"/{page}")
-    after = world.ledger.rows("page/noted", names=["sum/budget", "sum/replicas", "buffers"])
+    after = world.ledger.rows(
+        "page/noted", names=["sum/budget", "sum/replicas", "sum/outages", "buffers"]
+    )
     assert before == after == []
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dbb.model.quarantine import Decision
 from dbb.web.access import FORM_S, make_token
+from support.night_pages import publish
 from support.tiny_camera import DETECTORS, image_name, take_exposure
 from support.world import run_night
 
@@ -182,3 +183,11 @@ def test_a_night_or_a_code_is_chosen_by_the_address(client, world):
     document = client.get(f"/quarantine?code={code}&format=json").json()
     assert {item["code"] for item in document["refusals"]} == {code}
     assert client.get("/quarantine?day_obs=20261120&format=json").json()["refusals"] == []
+
+
+def test_the_quarantines_document_is_that_of_the_command_line(client, world, dbb):
+    world.summit.put("LSSTCam/20261121/strange name", b"x")
+    publish(world, 1)
+    assert client.get("/quarantine?format=json").json() == dbb("quarantine", "list")
+    asked = client.get("/quarantine?day_obs=20261121&code=unsafe-name&format=json").json()
+    assert asked == dbb("quarantine", "list", "20261121", "--code", "unsafe-name")

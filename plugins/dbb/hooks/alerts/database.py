@@ -10,7 +10,7 @@ from typing import Any
 from dbb.errors import BadDocument, MissingCopy
 from dbb.model import strict_json
 from dbb.model.alerts import Message
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 ALERTS = "v2/alerts/"
 SCHEMAS = "v2/schemas/"

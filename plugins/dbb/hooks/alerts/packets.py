@@ -9,19 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 import fastavro
-import requests
 from fastavro.schema import SchemaParseException, UnknownType
 
-from dbb.errors import AlertSchemaUnknown, AlertUnreadable, BadDayObs, CatalogUnavailable
+from dbb.errors import AlertSchemaUnknown, AlertUnreadable, BadDayObs
+from dbb.hooks.alerts.schemas import SchemaSource
 from dbb.model.alerts import Packet
 from dbb.model.day_obs import TAI_MINUS_UTC, DayObs
 
 HEADER_BYTES = 5
-TIMEOUT_S = 10
 MJD_EPOCH = dt.datetime(1858, 11, 17, tzinfo=dt.UTC)
-
-SchemaSource = Callable[[int], Any]
-"""Give a schema by its number, as parsed JSON; None where there is none."""
 
 _WANTED = {"diaSourceId", "visit", "detector", "diaObjectId", "midpointMjdTai"}
 _DECODING = (ValueError, LookupError, EOFError, TypeError, StopIteration, OverflowError)
@@ -36,10 +32,16 @@ class AvroPackets:
     ----------
     source
         Where schemas are from; each is asked for once.
+    keep
+        Is told of each schema, once a packet was read by it.
     """
 
-    def __init__(self, source: SchemaSource) -> None:
+    def __init__(
+        self, source: SchemaSource, keep: Callable[[int, Any], None] = lambda *_: None
+    ) -> None:
         self._source = source
+        self._keep = keep
+        self._proven: set[int] = set()
         self._raw: dict[int, Any] = {}
         self._parsed: dict[int, tuple[Any, Any]] = {}
 
@@ -54,12 +56,12 @@ class AvroPackets:
         ------
         AlertUnreadable, AlertSchemaUnknown
             If it cannot be read to its end, or nobody knows the schema.
-        CatalogUnavailable
+        SchemaRegistryUnavailable
             If the schema registry does not answer.
         """
-        if len(data) < HEADER_BYTES or data[0] != 0:
+        number = _number(data)
+        if number is None:
             raise AlertUnreadable.for_packet(place, "it does not begin with Confluent's header")
-        number = int.from_bytes(data[1:HEADER_BYTES], "big")
         writer, reader = self._schemas(number, place)
         stream = io.BytesIO(data)
         stream.seek(HEADER_BYTES)
@@ -67,10 +69,19 @@ class AvroPackets:
             record = fastavro.schemaless_reader(stream, writer, reader)
             if stream.tell() != len(data):
                 raise ValueError("bytes are left over")
-            return _packet(record, number)
+            packet = _packet(record, number)
         except (*_DECODING, BadDayObs) as error:
             why = f"schema {number} does not read it: {error or type(error).__name__}"
             raise AlertUnreadable.for_packet(place, why) from None
+        if number not in self._proven:
+            self._keep(number, self._raw[number])
+            self._proven.add(number)
+        return packet
+
+    def doubted(self, data: bytes) -> int | None:
+        """Give the number of the schema that a packet names, if none was read by it so far."""
+        number = _number(data)
+        return None if number in self._proven else number
 
     def _schemas(self, number: int, place: str) -> tuple[Any, Any]:
         if number not in self._parsed:
@@ -85,21 +96,11 @@ class AvroPackets:
         return self._parsed[number]
 
 
-def registry_schemas(url: str) -> SchemaSource:
-    """Ask a schema registry."""
-
-    def ask(number: int) -> Any:
-        address = f"{url.rstrip('/')}/schemas/ids/{number}"
-        try:
-            answer = requests.get(address, timeout=TIMEOUT_S)
-            if answer.status_code == requests.codes.not_found:
-                return None
-            answer.raise_for_status()
-            return json.loads(answer.json()["schema"])
-        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
-            raise CatalogUnavailable.for_call(address, error) from error
-
-    return ask
+def _number(data: bytes) -> int | None:
+    """Give the number of the schema that a message names; None where it is no packet."""
+    if len(data) < HEADER_BYTES or data[0] != 0:
+        return None
+    return int.from_bytes(data[1:HEADER_BYTES], "big")
 
 
 def _projection(schema: Any) -> Any:

@@ -9,36 +9,23 @@ from typing import Any
 
 from dbb.errors import LedgerUnavailable
 from dbb.flows.alerts import Step
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement
 from dbb.model.alerts import Account, Shard
 from dbb.model.day_obs import DayObs
 from dbb.model.digest import Digest
-from dbb.ports import Clock
 
 TRIES = 10
 
 
-class SqlAlertRows:
-    """Remember shards, offsets and counts.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlAlertRows(LedgerHook):
+    """Remember shards, offsets and counts."""
 
     # -- taking --------------------------------------------------------------------------------
 
     def claim(self, night: DayObs) -> Shard:
         """Take the next number of a night's shards."""
-        key = {"day_obs": night.value, "at": self._clock.now(), "actor": self._ledger.actor}
+        key = {"day_obs": night.value, "at": self._ledger.now(), "actor": self._ledger.actor}
         for _ in range(TRIES):
             with self._ledger.transaction() as connection:
                 found = connection.execute(statement("alerts/claim"), key).first()
@@ -64,7 +51,7 @@ class SqlAlertRows:
                     "min_id": shard.min_id,
                     "max_id": shard.max_id,
                     "files": json.dumps(files),
-                    "at": self._clock.now(),
+                    "at": self._ledger.now(),
                 }
                 filled = connection.execute(statement("alerts/fill"), _key(shard) | row)
                 if not filled.rowcount:
@@ -95,7 +82,7 @@ class SqlAlertRows:
 
     def loose(self) -> list[Shard]:
         """Read the shards that travel in no parcel yet."""
-        return self._in_state("loose", self._clock.now())
+        return self._in_state("loose", self._ledger.now())
 
     def abandoned(self, before: dt.datetime) -> list[Shard]:
         """Read the shards that somebody began to write before a time, and did not end."""
@@ -103,13 +90,11 @@ class SqlAlertRows:
 
     def drop(self, shard: Shard) -> None:
         """Forget a shard that was not ended."""
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("alerts/drop"), _key(shard))
+        self._ledger.write("alerts/drop", **_key(shard))
 
     def seal(self, shard: Shard) -> None:
         """Say that a shard travels in its parcel."""
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("alerts/set_state"), self._state(shard, "sealed"))
+        self._ledger.write("alerts/set_state", **self._state(shard, "sealed"))
 
     def discard(self, shard: Shard) -> None:
         """Say that a shard is damaged, and its alerts are to be had again."""
@@ -119,7 +104,7 @@ class SqlAlertRows:
             connection.execute(statement("alerts/count"), {"day_obs": shard.night.value, **less})
 
     def _state(self, shard: Shard, state: str) -> dict[str, Any]:
-        return {**_key(shard), "state": state, "at": self._clock.now()}
+        return {**_key(shard), "state": state, "at": self._ledger.now()}
 
     def _in_state(self, state: str, until: dt.datetime) -> list[Shard]:
         rows = self._ledger.rows("alerts/in_state", state=state, until_at=until)
@@ -129,9 +114,7 @@ class SqlAlertRows:
 
     def issue(self, night: DayObs, alerts: int) -> None:
         """Keep what the producer says that it issued."""
-        values = {"day_obs": night.value, "issued": alerts}
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("alerts/issue"), values)
+        self._ledger.write("alerts/issue", day_obs=night.value, issued=alerts)
 
     def accounts(self, first: DayObs, last: DayObs) -> list[Account]:
         """Read what nights count."""

@@ -23,7 +23,7 @@ from dbb.errors import DigestMismatch
 from dbb.model.alerts import Entry, Message, Packet, Shard
 from dbb.model.digest import Digest
 from dbb.model.kind import Kind
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 LEVEL = 3
 INDEXES_KEPT = 8
@@ -119,7 +119,9 @@ class StoreShards:
         columns = ["alert_id", "offset", "length", "packet_bytes", "sha256", "schema_id"]
         try:
             with self._store.open(_stored(shard.index)) as stream:
-                return pq.read_table(stream, columns=columns).combine_chunks()
+                # In this thread: one of Arrow's that holds a stream of Python's at the end aborts the process.
+                index = pq.ParquetFile(stream, pre_buffer=False)
+                return index.read(columns, use_threads=False).combine_chunks()
         except pa.ArrowInvalid as error:
             digest = shard.files[shard.index].sha256
             raise self._mismatch(_stored(shard.index), digest, str(error)) from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
-from dbb.errors import CatalogUnavailable
+from dbb.errors import KafkaUnavailable
+from dbb.hooks.kafka_client import Brokers, KafkaClient, raise_error
 from dbb.model.alerts import Message, Span
 
 BATCH = 500
@@ -29,7 +31,7 @@ class KafkaAlerts:
     Parameters
     ----------
     brokers
-        Kafka's bootstrap servers.
+        Where Kafka's brokers are, and how they are reached.
     topic
         Where packets come.
     reports_topic
@@ -39,7 +41,7 @@ class KafkaAlerts:
     """
 
     def __init__(
-        self, brokers: str, topic: str, reports_topic: str = "", silence_s: float = SILENCE_S
+        self, brokers: Brokers, topic: str, reports_topic: str = "", silence_s: float = SILENCE_S
     ) -> None:
         self._brokers = brokers
         self._topic = topic
@@ -72,32 +74,27 @@ class KafkaAlerts:
         return sorted(found, key=lambda message: (message.time, message.offset))
 
     def _spans(self, topic: str) -> dict[int, Span]:
-        consumer = self._consumer()
-        try:
+        with self._client() as client:
+            consumer = client.consumer
             told = consumer.list_topics(topic, timeout=ASK_S).topics[topic]
-            _raise(told.error)
+            raise_error(told.error)
             return {
                 partition: Span(
                     *consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_S)
                 )
                 for partition in told.partitions
             }
-        except KafkaException as error:
-            raise CatalogUnavailable.for_call(f"Kafka at {self._brokers}", error) from error
-        finally:
-            consumer.close()
 
     def _read(
         self, topic: str, begin: Mapping[int, int], end: Mapping[int, int]
     ) -> Iterator[tuple[list[Message], dict[int, int]]]:
         places = {each: begin[each] for each in end if begin[each] < end[each]}
-        consumer = self._consumer()
-        try:
-            consumer.assign([TopicPartition(topic, *place) for place in places.items()])
+        with self._client() as client:
+            client.consumer.assign([TopicPartition(topic, *place) for place in places.items()])
             heard = time.monotonic()
             while any(place < end[partition] for partition, place in places.items()):
                 found: list[Message] = []
-                for each in consumer.consume(BATCH, POLL_S):
+                for each in client.consumer.consume(BATCH, POLL_S):
                     heard = time.monotonic()
                     partition, offset = int(each.partition() or 0), int(each.offset() or 0)
                     if _is_end(
@@ -110,39 +107,37 @@ class KafkaAlerts:
                     elif offset >= end[partition]:
                         places[partition] = end[partition]
                 yield found, dict(places)
+                client.check()
                 if time.monotonic() - heard > self._silence_s:
                     why = f"nothing of {topic} came for {self._silence_s:.0f} s"
-                    raise CatalogUnavailable.for_call(f"Kafka at {self._brokers}", why)
-        except KafkaException as error:
-            raise CatalogUnavailable.for_call(f"Kafka at {self._brokers}", error) from error
-        finally:
-            consumer.close()
+                    raise KafkaUnavailable.for_call(self._brokers.servers, why)
 
-    def _consumer(self) -> Consumer:
-        return Consumer(
+    @contextmanager
+    def _client(self) -> Iterator[KafkaClient]:
+        client = KafkaClient(
+            self._brokers,
             {
-                "bootstrap.servers": self._brokers,
                 "group.id": "dbb-alerts",  # the client wants one; nothing is kept under it
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",  # a gap is for us to find, not for the client to skip
                 "allow.auto.create.topics": False,
                 "queued.max.messages.kbytes": BUFFER_KB,
-            }
+            },
         )
+        try:
+            with client.asking():
+                yield client
+        finally:
+            client.consumer.close()
 
 
 def _is_end(error: Any) -> bool:
     """Say whether this is no message but the end of a partition."""
     if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its name
         return True
-    _raise(error)
+    raise_error(error)
     return False
-
-
-def _raise(error: Any) -> None:
-    if error is not None:
-        raise KafkaException(error)
 
 
 def _message(topic: str, each: Any) -> Message:

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from dbb.hooks.calibration.segments import Box
 
 Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 
 SIGMA_OF_MAD = 1.4826
 SIGMA_OF_QUARTILE = 1 / 0.6745

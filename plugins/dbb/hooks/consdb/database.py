@@ -10,31 +10,18 @@ from sqlalchemy import Row
 
 from dbb.hooks.consdb.records import Additions, Signature, publish
 from dbb.hooks.consdb.views import make_views, product_columns
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import to_time
 from dbb.model.consdb import ConsdbPublication, DayDigest, Members
 from dbb.model.consdb_rules import Rule
 from dbb.model.exposure_log import ExposureFlag, LogMessage
-from dbb.ports import Clock
 
 NEWEST = 2**63 - 1
 LAST_DAY = 99991231
 
 
-class SqlConsdb:
-    """Read and add to what is kept of exposures.
-
-    Parameters
-    ----------
-    ledger
-        Whose database it lies in.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlConsdb(LedgerHook):
+    """Read and add to what is kept of exposures."""
 
     # -- the exposure log ----------------------------------------------------------------------
 
@@ -64,7 +51,7 @@ class SqlConsdb:
             flag=flag,
             with_all=int(with_all),
         )
-        return [_message(row) for row in rows]
+        return [read_message(row) for row in rows]
 
     # -- products of pipelines -----------------------------------------------------------------
 
@@ -76,7 +63,7 @@ class SqlConsdb:
         Rows of other detectors stay, unless what is given ``replace``s all rows of its exposures.
         """
         with self._ledger.transaction() as connection:
-            sign = Signature(self._clock.now(), self._ledger.actor, reason)
+            sign = Signature(self._ledger.now(), self._ledger.actor, reason)
             return publish(connection, Additions(members=members, replace=replace), sign)
 
     def keys(self, instrument: str, exposure_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -149,7 +136,8 @@ class SqlConsdb:
         }
 
 
-def _message(row: Row[Any]) -> LogMessage:
+def read_message(row: Row[Any]) -> LogMessage:
+    """Read a version of a message."""
     return LogMessage(
         message_id=row.message_id,
         instrument=row.instrument,

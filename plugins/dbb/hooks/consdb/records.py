@@ -7,21 +7,19 @@ A publication is one transaction. Its number comes from the row that telemetry t
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from dbb.hooks.consdb.views import make_missing_views
+from dbb.hooks.ledger_database import batches
+from dbb.hooks.publications.identity import digest_of, identity_of
 from dbb.hooks.sql import statement
 from dbb.model.consdb import ConsdbPublication, ExposureRecord, Members, Observation
 from dbb.model.exposure_log import LogMessage
-
-BATCH = 5000
-CHECK_BITS = 60
 
 
 class Signature(NamedTuple):
@@ -61,40 +59,43 @@ def add_observations(
 def publish(connection: Connection, given: Additions, sign: Signature) -> ConsdbPublication:
     """Add what differs from what is there, as one publication; nothing, where nothing does."""
     savepoint = connection.begin_nested()
-    number = connection.execute(statement("efd/next_publication")).scalar_one()
+    number = connection.execute(statement("publications/next")).scalar_one()
     new_records = _changed_records(connection, given.records)
     new_members = _changed_members(connection, given.members, replace=given.replace)
-    changed = [
-        *(each.sha256 for each in new_records),
-        *(each.sha256 for each in new_members),
-        *(each.sha256 for each in given.messages),
-    ]
-    if not changed:
+    if not new_records and not new_members and not given.messages:
         savepoint.rollback()  # the number is given back, and nothing was written
         return ConsdbPublication()
-    seen = {each.instrument for each in new_records} | {each.instrument for each in new_members}
-    for instrument in sorted(seen):
+    new = Additions(new_records, new_members, given.messages)
+    versions = add_versions(connection, number, new, sign)
+    savepoint.commit()
+    return ConsdbPublication(number, versions)
+
+
+def add_versions(connection: Connection, number: int, new: Additions, sign: Signature) -> int:
+    """Add versions as the publication of a number, with the views that they need; give how many they are."""
+    rows: list[ExposureRecord | Members] = [*new.records, *new.members]
+    hashes = [each.sha256 for each in rows] + [each.sha256 for each in new.messages]
+    for instrument in sorted({each.instrument for each in rows}):
         make_missing_views(connection, instrument)
     connection.execute(
         statement("consdb/note_publication"),
         {
             "publication_id": number,
             "at": sign.at,
-            "versions": len(changed),
-            "digest": hashlib.sha256("\n".join(sorted(changed)).encode()).hexdigest(),
+            "versions": len(hashes),
+            "digest": digest_of(hashes),
             "reason": sign.reason,
             "actor": sign.actor,
         },
     )
-    for name, rows in (
-        ("consdb/note_exposure", [_record_row(each, number) for each in new_records]),
-        ("consdb/note_members", [_members_row(each, number) for each in new_members]),
-        ("consdb/note_message", [_message_row(each, number) for each in given.messages]),
+    for name, values in (
+        ("consdb/note_exposure", [_record_row(each, number) for each in new.records]),
+        ("consdb/note_members", [_members_row(each, number) for each in new.members]),
+        ("consdb/note_message", [_message_row(each, number) for each in new.messages]),
     ):
-        if rows:
-            connection.execute(statement(name), rows)
-    savepoint.commit()
-    return ConsdbPublication(number, len(changed))
+        if values:
+            connection.execute(statement(name), values)
+    return len(hashes)
 
 
 def _changed_records(
@@ -106,7 +107,7 @@ def _changed_records(
     changed = []
     for instrument, found in sorted(by_instrument.items()):
         known = {}
-        for ids in _batches(found):
+        for ids in batches(sorted(found)):
             names = {"instrument": instrument, "exposure_ids": ids}
             for row in connection.execute(statement("consdb/exposure_hashes"), names):
                 known[row.exposure_id] = row.row_sha256
@@ -126,7 +127,7 @@ def _changed_members(
     changed = []
     for (instrument, table), found in sorted(by_table.items()):
         known: dict[int, tuple[str, list[dict[str, Any]]]] = {}
-        for ids in _batches(found):
+        for ids in batches(sorted(found)):
             names = {"instrument": instrument, "table_name": table, "exposure_ids": ids}
             for row in connection.execute(statement("consdb/members"), names):
                 known[row.exposure_id] = row.row_sha256, json.loads(row.members)
@@ -138,15 +139,9 @@ def _changed_members(
     return changed
 
 
-def _batches(ids: Mapping[int, object]) -> Iterator[list[int]]:
-    ordered = sorted(ids)
-    for first in range(0, len(ordered), BATCH):
-        yield ordered[first : first + BATCH]
-
-
 def _record_row(record: ExposureRecord, publication_id: int) -> dict[str, Any]:
     key = {"instrument": record.instrument, "publication_from": publication_id}
-    return {**key, **record.values, **_identity(record.sha256)}
+    return {**key, **record.values, **identity_of(record.sha256)}
 
 
 def _members_row(members: Members, publication_id: int) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def _members_row(members: Members, publication_id: int) -> dict[str, Any]:
         "day_obs": members.day_obs,
         "seq_num": members.seq_num,
         "members": json.dumps([dict(row) for row in members.rows], sort_keys=True),
-        **_identity(members.sha256),
+        **identity_of(members.sha256),
     }
 
 
@@ -177,9 +172,5 @@ def _message_row(message: LogMessage, publication_id: int) -> dict[str, Any]:
         "user_id": message.user_id,
         "at": message.date_added,
         "is_valid": message.is_valid,
-        **_identity(message.sha256),
+        **identity_of(message.sha256),
     }
-
-
-def _identity(sha256: str) -> dict[str, Any]:
-    return {"row_sha256": sha256, "row_check": int(sha256, 16) >> (256 - CHECK_BITS)}

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from sqlalchemy import Connection, inspect
 
+from dbb.hooks.sql import naming_refused_views
 from dbb.model.consdb import CCDEXPOSURE, EXPOSURE_COLUMNS, PRODUCTS
 
 PACKAGE = "lsst.sdm.schemas"
@@ -54,18 +55,25 @@ def make_missing_views(connection: Connection, instrument: str) -> list[str]:
 
 
 def make_views(connection: Connection, instrument: str) -> list[str]:
-    """Make the views of an instrument anew; give their names."""
+    """Make the views of an instrument anew; give their names.
+
+    Raises
+    ------
+    ViewsRefused
+        If the database refuses one.
+    """
     is_sqlite = connection.dialect.name == "sqlite"
     place = f"cdb_{instrument.lower()}"
     tables = _load_tables(instrument)
-    if tables and not is_sqlite:
-        connection.exec_driver_sql(f"create schema if not exists {place}")
     names = []
-    for table, columns in tables.items():
-        names.append(f"{place}{'_' if is_sqlite else '.'}{table}")
-        connection.exec_driver_sql(f"drop view if exists {names[-1]}")
-        query = _query(instrument, table, columns, is_sqlite=is_sqlite)
-        connection.exec_driver_sql(f"create view {names[-1]} as {query}")
+    with naming_refused_views(place):
+        if tables and not is_sqlite:
+            connection.exec_driver_sql(f"create schema if not exists {place}")
+        for table, columns in tables.items():
+            names.append(f"{place}{'_' if is_sqlite else '.'}{table}")
+            connection.exec_driver_sql(f"drop view if exists {names[-1]}")
+            query = _query(instrument, table, columns, is_sqlite=is_sqlite)
+            connection.exec_driver_sql(f"create view {names[-1]} as {query}")
     return names
 
 

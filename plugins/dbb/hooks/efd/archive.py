@@ -14,7 +14,7 @@ from dbb.errors import EfdSchemaChanged
 from dbb.hooks.efd.source import TIME
 from dbb.model.efd import EfdFile, hour_of, to_ns
 from dbb.model.kind import Kind
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 UNIT = b"unit"
 
@@ -79,7 +79,7 @@ class EfdArchive:
             tables.append(table.filter(inside))
         try:
             whole = pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise EfdSchemaChanged.for_topic(topic, error) from error
         for name in wanted:
             if name not in whole.column_names:
@@ -89,9 +89,11 @@ class EfdArchive:
 
     def _read(self, file: EfdFile, wanted: Sequence[str], units: dict[str, set[str]]) -> pa.Table:
         with self._store.open(f"{Kind.FILE.scope}/{file.name}") as stream:
-            parquet = pq.ParquetFile(stream)
+            # In this thread: one of Arrow's that holds a stream of Python's at the end aborts the process.
+            parquet = pq.ParquetFile(stream, pre_buffer=False)
             there = set(parquet.schema_arrow.names)
-            table = parquet.read(["time", *(name for name in wanted if name in there)])
+            columns = ["time", *(name for name in wanted if name in there)]
+            table = parquet.read(columns, use_threads=False)
         for each in table.schema:
             if each.metadata and UNIT in each.metadata:
                 units.setdefault(each.name, set()).add(each.metadata[UNIT].decode())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dbb.errors import DbbError
-from dbb.hooks.ledger import SqlLedger
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement, to_time
 from dbb.model.digest import Digest
 from dbb.model.efd import (
@@ -20,23 +20,10 @@ from dbb.model.efd import (
     fields_json,
     from_ns,
 )
-from dbb.ports import Clock
 
 
-class SqlEfdCells:
-    """Remember cells and files.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlEfdCells(LedgerHook):
+    """Remember cells and files."""
 
     # -- cells ---------------------------------------------------------------------------------
 
@@ -79,9 +66,8 @@ class SqlEfdCells:
 
     def settle(self, cell: Cell, state: CellState, count: Count, why: DbbError | None) -> None:
         """Record what a cell is whose current file stays what it was; or that has none."""
-        with self._ledger.transaction() as connection:
-            values = self._filled(cell, state, cell.version, count, cell.last_at)
-            connection.execute(statement("efd/fill"), {**values, **self._told(why)})
+        values = self._filled(cell, state, cell.version, count, cell.last_at)
+        self._ledger.write("efd/fill", **values, **self._told(why))
 
     def fill(self, cell: Cell, version: int, name: str, count: Count, copied: Copied) -> None:
         """Record a new file, and that it is a cell's current one."""
@@ -105,7 +91,7 @@ class SqlEfdCells:
         values = self._filled(cell, CellState.EXTRACTED, version, count, last_at)
         with self._ledger.transaction() as connection:
             connection.execute(statement("efd/note_schema"), schema)
-            connection.execute(statement("efd/note_file"), {**key, **row, "at": self._clock.now()})
+            connection.execute(statement("efd/note_file"), {**key, **row, "at": self._ledger.now()})
             connection.execute(statement("efd/fill"), {**values, **self._told(None)})
 
     # -- files ---------------------------------------------------------------------------------
@@ -137,10 +123,7 @@ class SqlEfdCells:
 
     def assign(self, files: Sequence[EfdFile], unit: str) -> None:
         """Decide in which parcel files travel."""
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("efd/assign"), [{**_key(file), "unit": unit} for file in files]
-            )
+        self._ledger.write_all("efd/assign", [{**_key(file), "unit": unit} for file in files])
 
     def of_unit(self, unit: str) -> list[EfdFile]:
         """Read the files of a parcel that is not made yet."""
@@ -148,8 +131,7 @@ class SqlEfdCells:
 
     def seal(self, unit: str) -> None:
         """Say that a parcel is made of its files."""
-        with self._ledger.transaction() as connection:
-            connection.execute(statement("efd/seal"), {"unit": unit})
+        self._ledger.write("efd/seal", unit=unit)
 
     def discard(self, file: EfdFile, why: DbbError) -> None:
         """Say that a file is damaged before it travelled; its cell is extracted again."""
@@ -159,14 +141,11 @@ class SqlEfdCells:
             connection.execute(statement("efd/reopen"), told)
 
     def _change(self, name: str, cell: Cell, **values: Any) -> None:
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement(name), {"topic": cell.topic, "begin_at": cell.begin, **values}
-            )
+        self._ledger.write(name, topic=cell.topic, begin_at=cell.begin, **values)
 
     def _told(self, why: DbbError | None) -> dict[str, Any]:
         code, reason = ("", "") if why is None else (why.code, why.message)
-        return {"code": code, "reason": reason, "at": self._clock.now()}
+        return {"code": code, "reason": reason, "at": self._ledger.now()}
 
     def _filled(
         self,

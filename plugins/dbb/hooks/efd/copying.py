@@ -19,7 +19,7 @@ from dbb.digests import DigestWriter
 from dbb.hooks.efd.remarks import Remarks
 from dbb.hooks.efd.source import InfluxSource, Shape
 from dbb.model.efd import Cadence, Cell, Copied, Count, Topic, to_ns
-from dbb.ports import Store, Writer
+from dbb.ports.store import Store, Writer
 
 SCHEMA = "dbb-efd/1"
 GROUP_VALUES = 2_000_000

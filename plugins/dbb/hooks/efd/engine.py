@@ -83,7 +83,7 @@ class Engine:
         ------
         EfdUnavailable
             If a topic cannot be read: nothing is made of half the telemetry.
-        EfdValuesRefused
+        EfdSchemaChanged
             If a field is no number.
         """
         made = Transformed(sorted(exposures, key=lambda each: (each.begin, each.exposure_id)))

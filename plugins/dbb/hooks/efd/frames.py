@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbb.errors import EfdValuesRefused
+from dbb.errors import EfdSchemaChanged
 from dbb.model.day_obs import TAI_MINUS_UTC
 
 Whole = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ def make_frame(table: pa.Table, subset_fields: set[str], topic: str) -> tuple[pl
 
     Raises
     ------
-    EfdValuesRefused
+    EfdSchemaChanged
         If a field is no number: the topic was changed.
     """
     columns: dict[str, pa.ChunkedArray] = {"time": table["time"].cast(pa.int64())}
@@ -52,7 +52,7 @@ def make_frame(table: pa.Table, subset_fields: set[str], topic: str) -> tuple[pl
             pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
         )
         if not number and not pa.types.is_null(kind) and name not in subset_fields:
-            raise EfdValuesRefused.for_interval(topic, "", f"the field {name} is {kind}, no number")
+            raise EfdSchemaChanged.for_topic(topic, f"{name} is {kind}, no number")
         is_value = number and not (name in subset_fields and not pa.types.is_floating(kind))
         columns[name] = pc.cast(table[name], pa.float64()) if is_value else table[name]
     frame = pl.DataFrame(pa.table(columns))

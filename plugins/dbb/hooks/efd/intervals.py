@@ -6,28 +6,15 @@ import datetime as dt
 from typing import Any
 
 from dbb.hooks.efd.published import to_tai
-from dbb.hooks.ledger import SqlLedger
-from dbb.hooks.sql import statement, to_time
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.sql import to_time
 from dbb.model.day_obs import TAI_MINUS_UTC
 from dbb.model.efd import hour_of
 from dbb.model.efd_interval import Interval, IntervalState
-from dbb.ports import Clock
 
 
-class SqlIntervals:
-    """Remember how far intervals are.
-
-    Parameters
-    ----------
-    ledger
-        The database.
-    clock
-        Where times come from.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlIntervals(LedgerHook):
+    """Remember how far intervals are."""
 
     def intervals(self, instrument: str, begin: dt.datetime, end: dt.datetime) -> list[Interval]:
         """Read the intervals that begin in a span."""
@@ -53,22 +40,19 @@ class SqlIntervals:
 
     def note(self, interval: Interval) -> None:
         """Record how far an interval is."""
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("efd/note_interval"),
-                {
-                    "instrument": interval.instrument,
-                    "begin_at": interval.begin,
-                    "state": str(interval.state),
-                    "code": interval.code,
-                    "reason": interval.reason,
-                    "attempts": interval.attempts,
-                    "inputs_sha256": interval.inputs_sha256,
-                    "gate_sha256": interval.gate_sha256,
-                    "exposures": interval.exposures,
-                    "at": self._clock.now(),
-                },
-            )
+        self._ledger.write(
+            "efd/note_interval",
+            instrument=interval.instrument,
+            begin_at=interval.begin,
+            state=str(interval.state),
+            code=interval.code,
+            reason=interval.reason,
+            attempts=interval.attempts,
+            inputs_sha256=interval.inputs_sha256,
+            gate_sha256=interval.gate_sha256,
+            exposures=interval.exposures,
+            at=self._ledger.now(),
+        )
 
 
 def _interval(row: Any) -> Interval:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dbb.flows.efd_intervals import IntervalPorts
@@ -17,7 +17,8 @@ from dbb.hooks.efd.published import SqlPublished
 from dbb.hooks.efd.target import check_target, check_topics
 from dbb.hooks.ledger import SqlLedger
 from dbb.model.efd_values import EfdRow, Violation
-from dbb.ports import Clock, Store
+from dbb.ports.clock import Clock
+from dbb.ports.store import Store
 
 
 def load_transform(
@@ -39,16 +40,11 @@ def load_transform(
 
 
 def open_intervals(
-    config: TransformConfig,
-    limits: Limits,
-    ledger: SqlLedger,
-    store: Store,
-    clock: Clock,
-    bands: Mapping[str, Mapping[str, str]] | None = None,
+    config: TransformConfig, limits: Limits, ledger: SqlLedger, store: Store, clock: Clock
 ) -> IntervalPorts:
     """Open the transformation over a ledger's database and the store where the files are."""
-    published = SqlPublished(ledger, clock, bands)
-    cells = SqlEfdCells(ledger, clock)
+    published = SqlPublished(ledger)
+    cells = SqlEfdCells(ledger)
     engine = Engine(config, EfdArchive(cells, store))
     gate = Gate(config, limits)
 
@@ -57,4 +53,4 @@ def open_intervals(
         return gate.judge(made, changed, published.samples(config.instrument, ids))
 
     transform = TransformPorts(config.instrument, config, published, engine.transform, judge)
-    return IntervalPorts(transform, limits.sha256, cells, SqlIntervals(ledger, clock), clock)
+    return IntervalPorts(transform, limits.sha256, cells, SqlIntervals(ledger), clock)

@@ -7,7 +7,6 @@ numbers grow in the order of commits: *as of publication N* has one answer, for 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,14 +15,14 @@ from sqlalchemy import Connection
 
 from dbb.hooks.efd.config import EXPOSURE, TransformConfig
 from dbb.hooks.efd.views import make_views
-from dbb.hooks.ledger import BATCH, SqlLedger
+from dbb.hooks.ledger_database import batches
+from dbb.hooks.ledger_hook import LedgerHook
+from dbb.hooks.publications.identity import digest_of, identity_of
 from dbb.hooks.sql import statement, to_time
 from dbb.model.day_obs import TAI_MINUS_UTC
 from dbb.model.efd_values import WIDE, EfdRow, ExposureWindow, Publication
-from dbb.ports import Clock
 
 NEWEST = 2**63 - 1
-CHECK_BITS = 60
 
 
 class DayDigest(NamedTuple):
@@ -44,25 +43,8 @@ class Verdict(NamedTuple):
     detail: dict[str, Any]
 
 
-class SqlPublished:
-    """Read exposures, and publish rows.
-
-    Parameters
-    ----------
-    ledger
-        Whose database it lies in.
-    clock
-        Where times come from.
-    bands
-        By instrument and physical filter, the band; for the view of exposures.
-    """
-
-    def __init__(
-        self, ledger: SqlLedger, clock: Clock, bands: Mapping[str, Mapping[str, str]] | None = None
-    ) -> None:
-        self._ledger = ledger
-        self._clock = clock
-        self._bands = bands or {}
+class SqlPublished(LedgerHook):
+    """Read exposures, and publish rows."""
 
     def exposures(
         self, instrument: str, begin: dt.datetime, end: dt.datetime
@@ -93,8 +75,7 @@ class SqlPublished:
     def samples(self, instrument: str, exposure_ids: Sequence[int]) -> dict[int, dict[str, int]]:
         """Read by exposure and topic how many samples the published values were made of."""
         found: dict[int, dict[str, int]] = {}
-        for first in range(0, len(exposure_ids), BATCH):
-            some = list(exposure_ids[first : first + BATCH])
+        for some in batches(exposure_ids):
             for row in self._ledger.rows("efd/samples", instrument=instrument, exposure_ids=some):
                 found[row.exposure_id] = json.loads(row.samples)
         return found
@@ -122,14 +103,14 @@ class SqlPublished:
         """
         with self._ledger.transaction() as connection:
             savepoint = connection.begin_nested()
-            number = connection.execute(statement("efd/next_publication")).scalar_one()
+            number = connection.execute(statement("publications/next")).scalar_one()
             changed = _changed(connection, config.instrument, rows)
             if not changed:
                 savepoint.rollback()  # the number is given back, and nothing was written
                 return Publication(0, 0, 0)
             places, are_new = _note_columns(connection, config)
             if are_new:
-                make_views(connection, config.instrument, self._bands.get(config.instrument, {}))
+                make_views(connection, config.instrument)
             exposures = len({row.exposure_id for row in changed})
             connection.execute(
                 statement("efd/note_publication"),
@@ -138,12 +119,12 @@ class SqlPublished:
                     "instrument": config.instrument,
                     "begin_at": begin,
                     "end_at": end,
-                    "at": self._clock.now(),
+                    "at": self._ledger.now(),
                     "config_sha256": config.sha256,
                     "config_version": config.version,
                     "exposures": exposures,
                     "versions": len(changed),
-                    "digest": digest_of(changed),
+                    "digest": digest_of(row.sha256 for row in changed),
                     "reason": reason,
                     "actor": self._ledger.actor,
                 },
@@ -156,11 +137,11 @@ class SqlPublished:
 
     def last(self) -> int:
         """Give the number of the last publication."""
-        return int(self._ledger.rows("efd/last_publication")[0].last)
+        return int(self._ledger.rows("publications/last")[0].last)
 
     def publications_after(self, publication_id: int) -> list[tuple[int, dt.datetime]]:
         """List number and time of the publications after one."""
-        rows = self._ledger.rows("efd/publications_after", publication_id=publication_id)
+        rows = self._ledger.rows("publications/after", publication_id=publication_id)
         return [(row.publication_id, to_time(row.at)) for row in rows]
 
     def days(self, instrument: str, publication_id: int) -> dict[int, tuple[int, int, int]]:
@@ -229,19 +210,16 @@ class SqlPublished:
             told,
         ):
             return False
-        with self._ledger.transaction() as connection:
-            connection.execute(
-                statement("efd/note_verdict"),
-                {
-                    "instrument": instrument,
-                    "begin_at": begin,
-                    "end_at": end,
-                    "number": len(before) + 1,
-                    "at": self._clock.now(),
-                    "blocked": blocked,
-                    "detail": told,
-                },
-            )
+        self._ledger.write(
+            "efd/note_verdict",
+            instrument=instrument,
+            begin_at=begin,
+            end_at=end,
+            number=len(before) + 1,
+            at=self._ledger.now(),
+            blocked=blocked,
+            detail=told,
+        )
         return True
 
     def verdicts(self, instrument: str, begin: dt.datetime, end: dt.datetime) -> list[Verdict]:
@@ -271,8 +249,8 @@ def to_tai(time: dt.datetime) -> str:
 def _changed(connection: Connection, instrument: str, rows: Sequence[EfdRow]) -> list[EfdRow]:
     ids = sorted({row.exposure_id for row in rows})
     known: dict[tuple[int, str], str] = {}
-    for first in range(0, len(ids), BATCH):
-        names = {"instrument": instrument, "exposure_ids": ids[first : first + BATCH]}
+    for some in batches(ids):
+        names = {"instrument": instrument, "exposure_ids": some}
         for row in connection.execute(statement("efd/hashes"), names):
             known[row.exposure_id, row.property] = row.row_sha256
     return [row for row in rows if known.get((row.exposure_id, row.property)) != row.sha256]
@@ -331,13 +309,7 @@ def _version(
         "publication_from": publication_id,
         "day_obs": row.day_obs,
         "seq_num": row.seq_num,
-        "row_sha256": row.sha256,
-        "row_check": int(row.sha256, 16) >> (256 - CHECK_BITS),
+        **identity_of(row.sha256),
         "cells": json.dumps(cells) if is_json else cells,
         "samples": json.dumps(dict(row.samples), sort_keys=True),
     }
-
-
-def digest_of(rows: Sequence[EfdRow]) -> str:
-    """Give the identity of a publication's rows, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(row.sha256 for row in rows)).encode()).hexdigest()

@@ -6,12 +6,12 @@ schemas, the name has an underscore, ``efd_lsstcam_exposure_efd``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from dbb.hooks.sql import statement
+from dbb.hooks.sql import naming_refused_views, statement
 from dbb.model.efd_values import WIDE
 
 _LEVELS = {"exposure": "exposure_id", "visit1": "visit_id"}
@@ -37,12 +37,14 @@ where v.instrument = {instrument} and v.property <> ''
   and c.shown_of in ('{level}', 'exposure visit1')
 """
 
+OBSERVED = "exposure"
+
 _OBSERVED = """
-select e.*, {band} as band from exposure e where e.instrument = {instrument}
+select e.exposure_name as obs_id, e.* from consdb_exposure e where e.instrument = {instrument}
 """
 
 
-def make_views(connection: Connection, instrument: str, bands: Mapping[str, str]) -> list[str]:
+def make_views(connection: Connection, instrument: str) -> list[str]:
     """Make the views of an instrument, or add columns to them; give their names.
 
     Columns stand in the order in which they came, so that a view is only ever added to.
@@ -53,28 +55,31 @@ def make_views(connection: Connection, instrument: str, bands: Mapping[str, str]
         In whose transaction.
     instrument
         Whose; its name was checked, as were the names of columns.
-    bands
-        By physical filter, the band.
+
+    Raises
+    ------
+    ViewsRefused
+        If the database refuses one.
     """
     is_sqlite = connection.dialect.name == "sqlite"
     schema = f"efd_{instrument.lower()}"
     columns = list(connection.execute(statement("efd/columns"), {"instrument": instrument}))
-    if not is_sqlite:
-        connection.exec_driver_sql(f"create schema if not exists {schema}")
     names = []
-    for name, query in _queries(instrument, columns, bands, is_sqlite=is_sqlite):
-        if is_sqlite:
-            names.append(f"{schema}_{name}")
-            connection.exec_driver_sql(f"drop view if exists {names[-1]}")
-            connection.exec_driver_sql(f"create view {names[-1]} as {query}")
-        else:
-            names.append(f"{schema}.{name}")
-            connection.exec_driver_sql(f"create or replace view {names[-1]} as {query}")
+    with naming_refused_views(schema):
+        if not is_sqlite:
+            connection.exec_driver_sql(f"create schema if not exists {schema}")
+        for name, query in _queries(instrument, columns, is_sqlite=is_sqlite):
+            names.append(f"{schema}{'_' if is_sqlite else '.'}{name}")
+            is_anew = is_sqlite or name == OBSERVED  # that one may have had other columns
+            if is_anew:
+                connection.exec_driver_sql(f"drop view if exists {names[-1]}")
+            how = "create" if is_anew else "create or replace"
+            connection.exec_driver_sql(f"{how} view {names[-1]} as {query}")
     return names
 
 
 def _queries(
-    instrument: str, columns: Sequence[Row[Any]], bands: Mapping[str, str], *, is_sqlite: bool
+    instrument: str, columns: Sequence[Row[Any]], *, is_sqlite: bool
 ) -> Iterator[tuple[str, str]]:
     for level, key in _LEVELS.items():
         shown = [c for c in columns if c.property == WIDE and level in c.shown_of.split()]
@@ -86,9 +91,7 @@ def _queries(
             yield f"{level}_efd{number}", query
         query = _UNPIVOTED.format(key=key, level=level, instrument=_text(instrument))
         yield f"{level}_efd_unpivoted", query
-    cases = " ".join(f"when {_text(name)} then {_text(band)}" for name, band in bands.items())
-    band = f"case e.physical_filter {cases} end" if cases else "cast(null as text)"
-    yield "exposure", _OBSERVED.format(band=band, instrument=_text(instrument))
+    yield OBSERVED, _OBSERVED.format(instrument=_text(instrument))
 
 
 def _cell(column: Row[Any], *, is_sqlite: bool) -> str:

@@ -102,15 +102,6 @@ class Chunker:
         self._most = max(sub_chunks)
         self._in_ring = np.repeat(self._chunks, layout.sub_stripes) * self._sub_chunks
 
-    def all_chunks(self) -> Ints:
-        """List every chunk of the layout."""
-        return np.concatenate(
-            [
-                2 * self.layout.stripes * stripe + np.arange(count)
-                for stripe, count in enumerate(self._chunks)
-            ]
-        )
-
     def locate(self, ra: Floats, dec: Floats) -> Located:
         """Find the chunk and sub-chunk of each position.
 

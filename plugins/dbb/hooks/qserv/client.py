@@ -11,11 +11,13 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import requests
 
 from dbb.errors import QservRefused, QservUnavailable, QservUnfit
+from dbb.hooks.certificates import made_clear
 from dbb.hooks.qserv.pushing import Form
 from dbb.hooks.qserv.serving import hide_signatures
 from dbb.model.qserv import (
@@ -62,10 +64,14 @@ class QservClient:
     auth_key, admin_auth_key
         What is sent with whatever changes something; the second only to take back what is published.
     ca
-        A file of certificates to trust beside the machine's; empty for none.
+        A file of the authorities to believe, instead of those that all web servers are believed by;
+        empty for none.
     patience_s
         How long to wait for what is answered when it is done: committing, publishing, indexing. Who
         gives up earlier finds out later, by reading what it has become.
+    served_ca
+        A file of the authorities by which workers believe the server of chunk files; empty for those
+        that their machines believe.
     """
 
     def __init__(
@@ -75,13 +81,13 @@ class QservClient:
         admin_auth_key: str = "",
         ca: str = "",
         patience_s: float = LONG_TIMEOUT_S,
+        served_ca: str = "",
     ) -> None:
         self._patience_s = patience_s
         self.url = url.rstrip("/")
         self._auth_key, self._admin_auth_key = auth_key, admin_auth_key
         self._session = requests.Session()
-        if ca:
-            self._session.verify = ca
+        self._ca, self._served_ca = ca, served_ca
 
     def close(self) -> None:
         """End the connections."""
@@ -136,6 +142,30 @@ class QservClient:
             num_sub_stripes=plan.layout.sub_stripes,
             overlap=plan.layout.overlap,
             auto_build_secondary_index=1,
+        )
+
+    def register_authority(self, database: str) -> None:
+        """Have workers believe the server of chunk files, where its authority is one of the site's.
+
+        Raises
+        ------
+        QservUnfit
+            If the file of authorities cannot be read.
+        """
+        if not self._served_ca:
+            return
+        try:
+            certificates = Path(self._served_ca).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            why = f"The file of authorities cannot be read ({type(error).__name__})"
+            raise QservUnfit.for_reason("DBB_QSERV_SERVED_CA_<ENDPOINT>", why) from error
+        self._change(
+            "PUT",
+            "/ingest/config",
+            database=database,
+            SSL_VERIFYPEER=1,
+            SSL_VERIFYHOST=2,
+            CAINFO_VAL=certificates,
         )
 
     def register_table(self, request: Mapping[str, Any]) -> None:
@@ -382,12 +412,15 @@ class QservClient:
                 verb, url, params=query, json=body, data=cast(Any, form),
                 headers={"Content-Type": form.content_type} if form else None,
                 timeout=(CONNECT_TIMEOUT_S, timeout_s),
+                # Said of the session, a variable of the environment would go before it.
+                verify=self._ca or None,
             )  # fmt: skip
             if answer.status_code >= 500:
                 raise QservUnavailable.for_cause(what, f"status {answer.status_code}")
             document = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise QservUnavailable.for_cause(what, type(error).__name__) from error
+        except (OSError, ValueError) as error:  # what requests raises is an OSError, all of it
+            failure = QservUnavailable.for_cause(what, type(error).__name__)
+            raise made_clear(failure, error, "DBB_QSERV_CA_<ENDPOINT>") from error
         if answer.status_code != requests.codes.ok or not document.get("success", 1):
             told = document.get("error") or f"status {answer.status_code}"
             told = hide_signatures(f"{told} {document.get('error_ext') or ''}".strip())

@@ -42,7 +42,7 @@ def open_handoff(
     SettingMissing
         If the endpoint's Qserv is not described.
     QservUnfit
-        If its database's address is none.
+        If its database's address is none, or names an authority for what goes without TLS.
     """
     known = settings.endpoint(endpoint)
     _, plan = make_plan(settings.include / "qserv", release)
@@ -59,6 +59,7 @@ def open_handoff(
             settings.environment.get(f"DBB_QSERV_ADMIN_KEY_{end}", ""),
             settings.environment.get(f"DBB_QSERV_CA_{end}", ""),
             patience_s,
+            settings.environment.get(f"DBB_QSERV_SERVED_CA_{end}", ""),
         ),
         records=records,
         workshop=StagingFolder(
@@ -66,7 +67,10 @@ def open_handoff(
             _served(served, release) if served else folder.as_uri(),
             signed_s=_signed_s(settings.environment.get(f"DBB_QSERV_SIGNED_S_{end}", "")),
         ),
-        czar=_czar(settings.environment.get(f"DBB_QSERV_SQL_{end}", "")),
+        czar=_czar(
+            settings.environment.get(f"DBB_QSERV_SQL_{end}", ""),
+            settings.environment.get(f"DBB_QSERV_SQL_CA_{end}", ""),
+        ),
     )
 
 
@@ -80,15 +84,20 @@ def _signed_s(text: str) -> int:
     return int(text) if text else SIGNED_S
 
 
-def _czar(url: str) -> QservCzar | None:
+def _czar(url: str, ca: str) -> QservCzar | None:
     if not url:
         return None
     address = urlsplit(url)
-    if address.scheme != "mysql" or not address.hostname:
-        raise QservUnfit.for_reason("DBB_QSERV_SQL_…", "It is no mysql://user:password@host:port")
+    if address.scheme not in ("mysql", "mysqls") or not address.hostname:
+        raise QservUnfit.for_reason("DBB_QSERV_SQL_…", "It is no mysqls://user:password@host:port")
+    if ca and address.scheme == "mysql":
+        why = "An authority is named, and mysql:// asks for no certificate: it is mysqls://"
+        raise QservUnfit.for_reason("DBB_QSERV_SQL_CA_…", why)
     return QservCzar(
         address.hostname,
         address.port or 4040,
         unquote(address.username or "qsmaster"),
         unquote(address.password or ""),
+        is_verified=address.scheme == "mysqls",
+        ca=ca,
     )

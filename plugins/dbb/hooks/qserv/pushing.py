@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from dbb.errors import DigestMismatch
 from dbb.model.qserv import ChunkFile
-from dbb.ports import READ_BYTES
+from dbb.ports.store import READ_BYTES
 
 DIGEST_BYTES = 20
 

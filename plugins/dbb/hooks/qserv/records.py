@@ -7,30 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dbb.errors import PlanRefused
 from dbb.flows.qserv_views import Attempt, Check, HandoffRow, InputRow, Stage
-from dbb.hooks.ledger import BATCH, SqlLedger
+from dbb.hooks.ledger_database import batches
+from dbb.hooks.ledger_hook import LedgerHook
 from dbb.hooks.sql import statement, to_time
 from dbb.model.kind import Kind
 from dbb.model.qserv import ChunkFile, Contribution
 from dbb.model.release_list import PARCEL_PREFIX
-from dbb.ports import Clock
 
 LONGEST_PUBLICATION = dt.timedelta(days=1)
 
 
-class SqlQserv:
-    """Remember handoffs.
-
-    Parameters
-    ----------
-    ledger
-        Gives the database, and who signs.
-    clock
-        Tells the time.
-    """
-
-    def __init__(self, ledger: SqlLedger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+class SqlQserv(LedgerHook):
+    """Remember handoffs."""
 
     def find(self, release: str, endpoint: str) -> HandoffRow | None:
         """Read one handoff; None where there is none."""
@@ -70,27 +58,12 @@ class SqlQserv:
     def advance(self, name: str, stage: Stage) -> None:
         """Move a handoff forward; no-op when it is there or further. Only a rollback goes back."""
         order = list(Stage)
+        before = [str(each) for each in order[: order.index(stage)]]
+        now, actor = self._ledger.now(), self._ledger.actor
+        step = {"handoff": name, "stage": str(stage), "at": now, "actor": actor}
         with self._ledger.transaction() as connection:
-            done = connection.execute(
-                statement("qserv/advance"),
-                {
-                    "handoff": name,
-                    "stage": str(stage),
-                    "before": [str(each) for each in order[: order.index(stage)]],
-                    "at": self._clock.now(),
-                    "actor": self._ledger.actor,
-                },
-            )
-            if done.rowcount:
-                connection.execute(
-                    statement("qserv/note_event"),
-                    {
-                        "handoff": name,
-                        "stage": str(stage),
-                        "at": self._clock.now(),
-                        "actor": self._ledger.actor,
-                    },
-                )
+            if connection.execute(statement("qserv/advance"), {**step, "before": before}).rowcount:
+                connection.execute(statement("qserv/note_event"), step)
 
     def note_inputs(self, name: str, inputs: Iterable[InputRow]) -> None:
         """Record inputs, and what became of those that are staged."""
@@ -156,8 +129,8 @@ class SqlQserv:
         ]
         with self._ledger.transaction() as connection:
             connection.execute(statement("qserv/forget_files"), {"handoff": name})
-            for first in range(0, len(rows), BATCH):
-                connection.execute(statement("qserv/note_file"), rows[first : first + BATCH])
+            for some in batches(rows):
+                connection.execute(statement("qserv/note_file"), some)
 
     def files(self, name: str, table: str, batch: int) -> list[ChunkFile]:
         """Read the chunk files of a batch."""
@@ -239,7 +212,7 @@ class SqlQserv:
 
     def note_checks(self, name: str, checks: Sequence[Check]) -> None:
         """Record comparisons, right or wrong."""
-        now = self._clock.now()
+        now = self._ledger.now()
         self._many(
             "note_check",
             [
@@ -273,7 +246,7 @@ class SqlQserv:
 
     def ask_publication(self, name: str) -> None:
         """Record that a publication is about to be asked for."""
-        since = self._clock.now() - LONGEST_PUBLICATION
+        since = self._ledger.now() - LONGEST_PUBLICATION
         self._do("ask_publication", handoff=name, since_at=since)
 
     def answer_publication(self, name: str) -> None:
@@ -282,7 +255,7 @@ class SqlQserv:
 
     def is_publication_open(self, name: str) -> bool:
         """Tell whether a request of the last day was not answered: Qserv may be at it still."""
-        since = self._clock.now() - LONGEST_PUBLICATION
+        since = self._ledger.now() - LONGEST_PUBLICATION
         rows = self._ledger.rows("qserv/open_publication", handoff=name)
         return any(to_time(row.asked_at) > since for row in rows)
 
@@ -300,10 +273,9 @@ class SqlQserv:
         ]
 
     def _do(self, which: str, /, **values: object) -> None:
-        with self._ledger.transaction() as connection:
-            connection.execute(statement(f"qserv/{which}"), {**values, "at": self._clock.now()})
+        self._ledger.write(f"qserv/{which}", **values, at=self._ledger.now())
 
     def _many(self, which: str, rows: list[dict[str, object]]) -> None:
         with self._ledger.transaction() as connection:
-            for first in range(0, len(rows), BATCH):
-                connection.execute(statement(f"qserv/{which}"), rows[first : first + BATCH])
+            for some in batches(rows):
+                connection.execute(statement(f"qserv/{which}"), some)

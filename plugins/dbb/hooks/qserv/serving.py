@@ -25,7 +25,7 @@ from dbb.flows.qserv_views import Serving
 from dbb.hooks.qserv.pushing import read_checked
 from dbb.hooks.stores import open_store
 from dbb.model.qserv import ChunkFile
-from dbb.ports import Store
+from dbb.ports.store import Store
 
 PUSH = "push"
 SIGNED_S = 24 * 3600

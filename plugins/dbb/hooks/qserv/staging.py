@@ -42,7 +42,6 @@ VERSION = 2
 """Raise it when staged files would come out otherwise."""
 BATCH_BYTES = 16 * 1024 * 1024
 BUFFER_BYTES = 32 * 1024 * 1024
-PLACE = ("chunkId", "subChunkId", "is_overlap")
 
 
 @dataclass(frozen=True, slots=True)

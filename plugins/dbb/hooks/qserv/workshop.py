@@ -15,7 +15,7 @@ from dbb.hooks.qserv import judging, planning, reducing, staging
 from dbb.hooks.qserv.serving import SIGNED_S, open_serving
 from dbb.hooks.qserv.values import merge
 from dbb.model.qserv import ChunkFile, ColumnStatistics, ReleasePlan, TablePlan
-from dbb.ports import READ_BYTES, Store
+from dbb.ports.store import READ_BYTES, Store
 
 BUCKETS = 16
 

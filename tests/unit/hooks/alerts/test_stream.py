@@ -5,8 +5,9 @@ import json
 import pytest
 from confluent_kafka import Producer
 
-from dbb.errors import CatalogUnavailable
+from dbb.errors import KafkaUnavailable
 from dbb.hooks.alerts.stream import KafkaAlerts
+from dbb.hooks.kafka_client import Brokers
 from dbb.model.alerts import Span
 from support.alerts import NIGHT, TOPIC, AlertWorld, MemoryStream, packet
 
@@ -17,7 +18,7 @@ class BrokerStream(KafkaAlerts):
     """Write to the broker too."""
 
     def __init__(self, broker, **options):
-        super().__init__(broker.brokers, TOPIC, REPORTS, **options)
+        super().__init__(Brokers(broker.brokers), TOPIC, REPORTS, **options)
         self._producer = Producer({"bootstrap.servers": broker.brokers})
 
     def send(self, *values, partition=0):
@@ -56,14 +57,14 @@ def test_reading_acknowledges_nothing(stream):
 def test_an_offset_that_is_gone_is_an_error_and_not_a_jump(mock_kafka):
     stream = BrokerStream(mock_kafka, silence_s=5)
     stream.send(b"a")
-    with pytest.raises(CatalogUnavailable):
+    with pytest.raises(KafkaUnavailable):
         all_of(stream, {0: 5}, {0: 9})
 
 
 def test_a_broker_that_is_not_there_is_waited_for_by_a_retry(monkeypatch):
     monkeypatch.setattr("dbb.hooks.alerts.stream.ASK_S", 0.5)
-    with pytest.raises(CatalogUnavailable):
-        KafkaAlerts("127.0.0.1:1", TOPIC).spans()
+    with pytest.raises(KafkaUnavailable):
+        KafkaAlerts(Brokers("127.0.0.1:1"), TOPIC).spans()
 
 
 def test_a_night_goes_from_the_broker_into_shards_once(stream):

@@ -221,7 +221,7 @@ def in_folder(folder: Path) -> list[int]:
     return found
 
 
-def wait_until(condition, limit_s=20.0):
+def wait_until(condition, limit_s=60.0):
     deadline = time.monotonic() + limit_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -230,9 +230,13 @@ def wait_until(condition, limit_s=20.0):
 
 def test_a_program_that_takes_too_long_is_ended_with_its_children(order, monkeypatch):
     monkeypatch.setattr(command, "GRACE_S", 0.3)
-    with pytest.raises(PayloadOutOfTime, match="after 1 s"):
-        copying(SLEEPERS, limit_s=1).run(order)
-    assert "asleep" in (order.folder / "command/log").read_text()
+    for limit_s in (1, 4, 16, 64):  # on a machine that is full a program may need one to begin
+        with pytest.raises(PayloadOutOfTime, match=f"after {limit_s} s"):
+            copying(SLEEPERS, limit_s=limit_s).run(order)
+        said = (order.folder / "command/log").read_text()
+        if "asleep" in said:
+            break
+    assert "asleep" in said
     wait_until(lambda: not in_folder(order.folder / "command"))
 
 

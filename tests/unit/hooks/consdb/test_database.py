@@ -2,8 +2,11 @@
 
 import pytest
 
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from support.conformance_consdb import *  # noqa: F403
+from support.conformance_consdb_rules import *  # noqa: F403
+from support.conformance_exposures_carried import *  # noqa: F403
 from support.fake_clock import FixedClock
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dbb.hooks.ledger import SqlLedger, open_engine
+from dbb.hooks.engine import open_engine
+from dbb.hooks.ledger import SqlLedger
 from support.conformance_efd_replication import *  # noqa: F403
 from support.conformance_published import *  # noqa: F403
 from support.fake_clock import FixedClock

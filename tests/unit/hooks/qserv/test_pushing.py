@@ -13,7 +13,7 @@ from dbb.errors import DigestMismatch, QservRefused, QservUnavailable
 from dbb.hooks.qserv.client import QservClient
 from dbb.hooks.qserv.pushing import Form
 from dbb.model.qserv import ChunkFile, Location
-from dbb.ports import READ_BYTES
+from dbb.ports.store import READ_BYTES
 from sandbox.qserv.csv import Dialect, told_dialect
 from sandbox.qserv.forms import read_form
 
@@ -119,7 +119,7 @@ def test_of_a_sender_that_was_cut_off_the_worker_has_a_part(client, worker, monk
 
 
 def _until(ask):
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while not ask():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)

@@ -11,7 +11,7 @@ from dbb.errors import DigestMismatch, QservUnfit
 from dbb.hooks.qserv.pushing import Form, read_checked
 from dbb.hooks.qserv.serving import hide_signatures, leaf_of, open_serving
 from dbb.model.qserv import ChunkFile
-from dbb.ports import READ_BYTES
+from dbb.ports.store import READ_BYTES
 
 SIGNED = "https://s3.site/bucket/chunks/{}?X-Amz-Date={}&X-Amz-Expires=3600&X-Amz-Signature=ab12"
 
