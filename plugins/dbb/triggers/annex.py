@@ -21,7 +21,7 @@ def _objects() -> SqlLfaObjects:
 
 async def ask_newest() -> dt.datetime | None:
     """Say when the last of the waiting objects was announced."""
-    return await in_thread(lambda: _objects().newest())
+    return await in_thread("annex", lambda: _objects().newest())
 
 
 class AnnexTrigger(NewestTrigger):

@@ -37,7 +37,7 @@ class ArrivalTrigger(PacedTrigger):
         while True:
             started, rest_s = time.monotonic(), 0.0
             try:
-                found = await ask(find_news)
+                found = await ask("arrivals", find_news)
             except Transient as error:
                 log.warning("action=look-for-news reason=%s", error)
                 found = known

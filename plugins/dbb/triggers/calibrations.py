@@ -51,7 +51,7 @@ class GroupTrigger(BaseEventTrigger):
         known: set[str] = set()
         while True:
             try:
-                found = await ask(self._find)
+                found = await ask("calibrations", self._find)
             except Transient as error:
                 log.warning("action=look-for-groups reason=%s", error)
                 found = known

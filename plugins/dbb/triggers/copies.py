@@ -50,7 +50,7 @@ class CopiesTrigger(BaseTrigger):
         while True:
             counts: dict[str, int] | None = None
             try:
-                counts = await ask(lambda backbone: count_copies(backbone, self.units))
+                counts = await ask("copies", lambda backbone: count_copies(backbone, self.units))
                 if not counts["waiting"]:
                     yield TriggerEvent(counts)  # type: ignore[no-untyped-call]
                     return

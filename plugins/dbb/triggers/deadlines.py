@@ -63,7 +63,7 @@ async def tell_of_late_step(context: dict[str, Any] | None = None, **_: Any) -> 
         return late_steps(backbone, told)
 
     while True:
-        look = await ask(find)
+        look = await ask("deadlines", find)
         for line in look.lines:
             log.error("action=deadline dag_run=%s %s", run.get("dag_run_id", ""), line)
         told |= look.late

@@ -33,5 +33,5 @@ class InboxTrigger(NewestTrigger):
 
     async def look(self) -> tuple[dt.datetime | None, dict[str, Any]]:
         """Give when the last event came that nobody has dealt with, and how many there are."""
-        number, newest = await ask(lambda backbone: backbone.inbox.newest(self.rse))
+        number, newest = await ask("inbox", lambda backbone: backbone.inbox.newest(self.rse))
         return newest, {"events": number}

@@ -59,7 +59,7 @@ def test_a_trigger_rests_as_its_pace_says(monkeypatch):
     pauses = []
     times = iter(dt.datetime(2026, 11, 21, 0, 0, second, tzinfo=dt.UTC) for second in range(9))
 
-    async def ask(_question):
+    async def ask(_kind, _question):
         return 1, next(times)
 
     async def pause(seconds):

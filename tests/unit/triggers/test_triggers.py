@@ -38,7 +38,7 @@ PAST = "2020-01-01T00:00:00+00:00"
 def world(monkeypatch):
     world = World()
 
-    async def ask(question):
+    async def ask(_kind, question):
         return question(world.backbone())
 
     monkeypatch.setattr(arrivals, "ask", ask)
@@ -220,12 +220,33 @@ def test_an_inbox_that_is_away_does_not_end_the_watch(world, between, monkeypatc
     assert events(InboxTrigger(rse="FRDF"), between.enough) == [{"events": 1}]
 
 
-def test_questions_are_answered_outside_the_event_loop(monkeypatch):
-    monkeypatch.setattr(asking, "_backbone", lambda: "backbone")
-    main = threading.get_ident()
-    answer = asyncio.run(asking.ask(lambda backbone: (backbone, threading.get_ident())))
-    assert answer[0] == "backbone"
-    assert answer[1] != main
+def test_questions_are_answered_outside_the_event_loop_each_kind_in_its_own_thread(monkeypatch):
+    monkeypatch.setattr(asking, "_backbone", lambda kind: f"backbone of {kind}")
+
+    def where(backbone):
+        return backbone, threading.get_ident()
+
+    async def ask_all():
+        return [await asking.ask(kind, where) for kind in ("arrivals", "annex", "annex")]
+
+    arrivals_, first, second = asyncio.run(ask_all())
+    assert arrivals_[0] == "backbone of arrivals"
+    assert first == second
+    assert len({arrivals_[1], first[1], threading.get_ident()}) == 3
+
+
+def test_a_source_that_does_not_answer_keeps_no_other_kind_waiting(monkeypatch):
+    monkeypatch.setattr(asking, "_backbone", lambda _kind: None)
+    lists_on = threading.Event()
+
+    async def ask_both():
+        slow = asyncio.create_task(asking.ask("arrivals", lambda _: lists_on.wait(60)))
+        answered = await asking.ask("annex", lambda _: "at once")
+        assert not slow.done()
+        lists_on.set()
+        return answered, await slow
+
+    assert asyncio.run(ask_both()) == ("at once", True)
 
 
 # -- objects of the annex ----------------------------------------------------------------------------
@@ -291,7 +312,7 @@ def test_the_triggerer_makes_the_annexs_trigger_anew(objects):  # noqa: ARG001
 def test_a_complete_group_of_any_camera_wakes_the_dag_once(monkeypatch, between):
     seen = {"LSSTCam": [], "LATISS": []}
 
-    async def ask(question):
+    async def ask(_kind, question):
         return question(World().backbone())
 
     monkeypatch.setattr(calibrations, "ask", ask)
@@ -320,7 +341,7 @@ def test_an_alert_tells_of_each_late_group_once_and_waits_for_the_next(
     ]
     asked = []
 
-    async def ask(question):
+    async def ask(_kind, question):
         return question(None)
 
     def look(_backbone, told):
