@@ -172,11 +172,12 @@ def busy_day(
             objects, chunks=math.ceil(objects / 24 / 6 / OBJECTS_IN_A_TASK), idle=2
         ),
         "efd_etl": Brings(),
-        # The latest night and the one not looked at for longest; each night with open findings is one more.
-        "reconcile": Brings(chunks=2),
         "qserv_releases": Brings(idle=1),
         "parquet_to_qserv": Brings(),
     }
+    # The latest night and the one not looked at for longest; ten nights, those with open findings too, are one chunk.
+    places = (settings.raw.source, settings.raw.archive, *settings.receivers)
+    brings |= {f"reconcile_{name}": Brings() for name in places}
     for name in settings.receivers:
         calls = (exposures if name in raw else 0) + parcels
         brings[f"deliver_{name}"] = Brings(calls, night_h if name in raw else 24, a_minute, idle=1)

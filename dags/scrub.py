@@ -1,7 +1,10 @@
-"""Read every copy of every endpoint again, for ever, at the lowest rate that meets its deadline.
+"""Read every copy at an endpoint again, for ever, at the lowest rate that meets its deadline.
+
+There is one DAG of this kind for each endpoint that keeps anything, `scrub_<endpoint>`: one whose workers are
+away keeps no other from being read.
 
 ### What it does
-Each hour and endpoint: reads the copies whose last reading is oldest, every byte from the disk (the page
+Each hour: reads the copies whose last reading is oldest, every byte from the disk (the page
 cache is dropped first), against their manifests. How much an hour reads follows from the deadlines: each
 copy's next reading must come within `reread_days` of its last (`include/endpoints/<name>.yaml`, 90 without
 a word). It makes way while the endpoint publishes, unless a copy is overdue.
@@ -35,30 +38,31 @@ from dbb.tags import Tag
 
 settings = Settings.load()
 
-with DAG(
-    dag_id="archive_scrub",
-    description="Read every copy again, for ever, at the lowest rate that meets its deadline.",
-    doc_md=__doc__,
-    schedule=CronTriggerTimetable("20 * * * *", timezone="UTC"),
-    start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
-    catchup=False,  # what was missed is older now, and comes first
-    max_active_runs=1,
-    default_args={**task_defaults(priority=1, retries=2), "pool": "audit"},
-    params={
-        "share_s": Param(
-            3000,
-            type="integer",
-            minimum=1,
-            maximum=3500,
-            description="Seconds that a run stands for, and the longest that it reads.",
-        ),
-    },
-    tags=[Tag.AUDIT],
-):
-    for name in (settings.raw.archive, *settings.receivers):
+for name in (settings.raw.archive, *settings.receivers):
+    endpoint = settings.endpoint(name)
+    with DAG(
+        dag_id=f"scrub_{name}",
+        description=f"Read every copy again, for ever, at {endpoint.title}.",
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("20 * * * *", timezone="UTC"),
+        start_date=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+        catchup=False,  # what was missed is older now, and comes first
+        max_active_runs=1,
+        default_args=task_defaults(priority=1, retries=2) | {"pool": "audit"},
+        params={
+            "share_s": Param(
+                3000,
+                type="integer",
+                minimum=1,
+                maximum=3500,
+                description="Seconds that a run stands for, and the longest that it reads.",
+            ),
+        },
+        tags=[Tag.AUDIT],
+    ):
         RereadCopies(
             task_id=f"reread_copies_at_{name}",
             endpoint=name,
             share_s="{{ params.share_s }}",
-            queue=settings.endpoint(name).queue,
+            queue=endpoint.queue,
         )

@@ -4,15 +4,33 @@ import json
 
 import pytest
 
+from dbb.expiry_rules import load_expiry
 from dbb.settings import Settings
 from dbb.tags import Tag
 
 DAG_IDS = {"raw_tonight.py": "raw_tonight", "raw_transfer.py": "raw_transfer"}
 """The files that move exposures, and the DAG that each defines."""
 
-RECEIVERS = Settings.load().receivers
-DELIVERIES = {f"deliver_{name}": name for name in RECEIVERS}
-LOADS = {f"efd_load_{name}": name for name in RECEIVERS}
+SETTINGS = Settings.load()
+KEEPERS = (SETTINGS.raw.archive, *SETTINGS.receivers)
+AT_ENDPOINTS = {
+    "deliver.py": SETTINGS.receivers,
+    "efd_load.py": SETTINGS.receivers,
+    "scrub.py": KEEPERS,
+    "reconcile.py": (SETTINGS.raw.source, *KEEPERS),
+    "sweep.py": tuple(name for name in SETTINGS.endpoints if name not in ("summit", "scratch")),
+    "expire.py": load_expiry(SETTINGS).endpoints,
+}
+"""The files that make a DAG for each endpoint, and for which."""
+
+
+def each_at(file: str) -> dict[str, str]:
+    """Name the DAGs that a file makes, with the endpoint of each."""
+    return {f"{file.removesuffix('.py')}_{name}": name for name in AT_ENDPOINTS[file]}
+
+
+DELIVERIES = each_at("deliver.py")
+LOADS = each_at("efd_load.py")
 OTHERS = {
     "parcel_transfer": "parcel_transfer.py",
     "lfa_replication": "lfa_replication.py",
@@ -20,15 +38,11 @@ OTHERS = {
     "lfa_bucket_listing": "lfa_backstops.py",
     "efd_etl": "efd_etl.py",
     "alert_archive": "alert_archive.py",
-    "archive_scrub": "archive_scrub.py",
     "buffer_watch": "buffer_watch.py",
-    "cache_expiry": "cache_expiry.py",
     "repair": "repair.py",
-    "reconcile": "reconcile.py",
     "parquet_to_qserv": "parquet_to_qserv.py",
     "qserv_rollback": "qserv_rollback.py",
     "qserv_releases": "qserv_releases.py",
-    "store_sweep": "store_sweep.py",
     "dr_drill": "dr_drill.py",
     "export_bundle": "export_bundle.py",
     "canary": "canary.py",
@@ -42,20 +56,26 @@ CALIBRATIONS = ("calibration_daily", "calibration_reprocess")
 
 FILES = (
     *DAG_IDS,
-    "deliver.py",
-    "efd_load.py",
+    *AT_ENDPOINTS,
     *OTHERS.values(),
     *(f"{name}.py" for name in CALIBRATIONS),
 )
 """Every file of ``dags/``."""
 
-ALL = (*DAG_IDS.values(), *DELIVERIES, *LOADS, *OTHERS, *CALIBRATIONS)
+ALL = (
+    *DAG_IDS.values(),
+    *(dag_id for file in AT_ENDPOINTS for dag_id in each_at(file)),
+    *OTHERS,
+    *CALIBRATIONS,
+)
 
 POOLS = {
     **dict.fromkeys((*DELIVERIES, *LOADS), "delivery"),
-    "archive_scrub": "audit",
-    "cache_expiry": "audit",
-    "reconcile": "audit",
+    **{
+        name: "audit"
+        for file in ("scrub.py", "reconcile.py", "expire.py")
+        for name in each_at(file)
+    },
     "parquet_to_qserv": "release",
     "qserv_rollback": "release",
     "qserv_releases": "release",
@@ -133,8 +153,7 @@ def test_every_file_is_accounted_for(dags, request):
     assert {path.name for path in folder.glob("*.py")} == set(FILES)
     assert {name: dag["file"] for name, dag in dags.items()} == {
         **{name: file for file, name in DAG_IDS.items()},
-        **dict.fromkeys(DELIVERIES, "deliver.py"),
-        **dict.fromkeys(LOADS, "efd_load.py"),
+        **{dag_id: file for file in AT_ENDPOINTS for dag_id in each_at(file)},
         **OTHERS,
         **{name: f"{name}.py" for name in CALIBRATIONS},
     }
@@ -219,7 +238,7 @@ def test_a_failure_is_seen_in_every_dag_whose_later_steps_go_on(dags):
         for name, dag in dags.items()
         if any(task["rule"] in going_on for task in dag["tasks"].values())
     }
-    assert {"reconcile", "lfa_replication", "raw_transfer"} <= seen
+    assert {"efd_etl", "lfa_replication", "raw_transfer"} <= seen
     for name in seen:
         tasks = dags[name]["tasks"]
         watcher = tasks["tell_of_failed_steps"]
@@ -249,7 +268,7 @@ print(json.dumps({
 
 def test_every_mapped_step_can_be_made_and_has_a_name(run_airflow_code):
     made = json.loads(run_airflow_code(UNMAP).splitlines()[-1])
-    assert {"reconcile.reconcile_at_usdf", "efd_etl.make_and_publish_intervals"} <= set(made)
+    assert {"reconcile_usdf.reconcile_at_usdf", "efd_etl.make_and_publish_intervals"} <= set(made)
     assert [name for name, label in made.items() if not label] == []
 
 
@@ -261,20 +280,15 @@ def test_every_step_but_the_watcher_links_to_its_exposures_or_its_night(dags, na
         assert task["links"] == ([] if step == "tell_of_failed_steps" else [wanted])
 
 
-def test_each_endpoint_is_compared_by_a_step_of_its_own(dags):
-    settings = Settings.load()
-    places = (settings.raw.source, settings.raw.archive, *settings.receivers)
-    tasks = dags["reconcile"]["tasks"]
-    assert set(tasks) == {
-        "choose_nights",
-        *(f"reconcile_at_{name}" for name in places),
-        "tell_of_findings",
-        "tell_of_failed_steps",
-    }
-    for name in places:
-        assert tasks[f"reconcile_at_{name}"]["queue"] == settings.endpoint(name).queue
-    assert tasks["tell_of_findings"]["rule"] == "all_done"
-    assert dags["reconcile"]["runs"] == 1
+def test_each_endpoint_is_compared_read_and_swept_by_steps_of_its_own(dags):
+    for file, steps in {
+        "reconcile.py": {"choose_nights", "reconcile_at_{}"},
+        "scrub.py": {"reread_copies_at_{}"},
+        "sweep.py": {"sweep_store_of_{}"},
+    }.items():
+        for dag_id, name in each_at(file).items():
+            assert set(dags[dag_id]["tasks"]) == {step.format(name) for step in steps}
+            assert dags[dag_id]["runs"] == 1
 
 
 def test_nights_can_be_backfilled_and_outages_are_caught_up(dags):
@@ -352,16 +366,6 @@ def test_the_annex_is_woken_by_objects_and_by_the_clock(dags):
     assert {dags[name]["runs"] for name in OTHERS} == {1}
 
 
-def test_the_stores_that_only_we_write_to_are_swept_each_by_its_own_workers(dags):
-    endpoints = Settings.load().endpoints
-    tasks = dags["store_sweep"]["tasks"]
-    assert set(tasks) == {
-        f"sweep_store_of_{name}" for name in endpoints if name not in ("summit", "scratch")
-    }
-    for name, step in tasks.items():
-        assert step["queue"] == endpoints[name.removeprefix("sweep_store_of_")].queue
-
-
 @pytest.mark.parametrize("name", CALIBRATIONS)
 def test_biases_come_before_darks_and_darks_before_flats(dags, name):
     tasks = dags[name]["tasks"]
@@ -390,19 +394,26 @@ def test_every_hour_of_the_efd_has_a_run_and_a_failed_step_is_seen(dags):
     )  # an EFD that is down keeps nothing waiting
 
 
-QUEUES = {f"DBB_QUEUE_{name.upper()}": name for name in RECEIVERS}
+QUEUES = {f"DBB_QUEUE_{name.upper()}": name for name in SETTINGS.endpoints}
 
 
-def test_each_endpoint_loads_in_a_dag_of_its_own_and_nothing_of_the_efd_waits_for_one(
+def test_no_dag_waits_for_the_workers_of_two_endpoints_but_what_goes_from_one_to_the_other(
     run_airflow_code,
 ):
+    """A task that no worker takes holds its run for a day, and a DAG has one run at a time."""
     dags = json.loads(run_airflow_code(DESCRIBE, **QUEUES).splitlines()[-1])["dags"]
-    for dag_id, name in LOADS.items():
-        (step,) = dags[dag_id]["tasks"].items()
-        assert (step[0], step[1]["queue"]) == (f"load_at_{name}", name)
-        assert (dags[dag_id]["runs"], dags[dag_id]["catchup"]) == (1, False)
-    # A task that no worker takes holds its run for a day, and `efd_etl` has one run at a time.
-    assert {step["queue"] for step in dags["efd_etl"]["tasks"].values()} == {"default"}
+    waits_for = {
+        dag_id: {step["queue"] for step in dag["tasks"].values()} - {"default"}
+        for dag_id, dag in dags.items()
+    }
+    from_the_summit = {*DAG_IDS.values(), "canary"}
+    assert {dag_id for dag_id, queues in waits_for.items() if len(queues) > 1} <= from_the_summit
+    for file in AT_ENDPOINTS:
+        for dag_id, name in each_at(file).items():
+            assert waits_for[dag_id] == {name}, dag_id
+            assert dags[dag_id]["runs"] == 1
+    (step,) = dags["efd_load_frdf"]["tasks"]
+    assert step == "load_at_frdf"
 
 
 def test_what_misses_no_night_begins_with_the_first_of_the_installation(run_airflow_code):

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from dbb.expiry_rules import load_expiry
+from dbb.settings import Settings
+
 HOSTILE = ("20261121; rm -rf /", "{{ 7*7 }}", "../../etc", "x\ny")
 """Texts that a parameter with a narrow meaning must not take."""
 
@@ -107,7 +110,9 @@ def test_no_step_refuses_the_dags_own_parameters(dags):
 
 def test_every_approval_names_who_may_answer(dags):
     asking = {dag_id: dag["asks"] for dag_id, dag in dags.items() if dag["asks"]}
-    assert set(asking) == {"cache_expiry", "export_bundle", "qserv_rollback", "repair"}
+    assert set(asking) == {"export_bundle", "qserv_rollback", "repair"} | {
+        f"expire_{name}" for name in load_expiry(Settings.load()).endpoints
+    }
     for steps in asking.values():
         for users in steps.values():
             assert users == ["anne", "17"]
@@ -116,7 +121,7 @@ def test_every_approval_names_who_may_answer(dags):
 def test_only_what_can_wait_leaves_the_processor_to_others(told):
     lowered = dict(told["background"])
     assert set(lowered.values()) == {15}
-    assert {"raw_transfer", "archive_scrub", "reconcile", "export_bundle"} <= set(lowered)
+    assert {"raw_transfer", "scrub_usdf", "reconcile_usdf", "export_bundle"} <= set(lowered)
     in_time = {"raw_tonight", "deliver_frdf", "calibration_daily", "alert_archive", "alarm_watch"}
     assert in_time <= set(told["dags"])
     assert not in_time & set(lowered)

@@ -37,7 +37,7 @@ PLACES = ("usdf", "frdf")
 @pytest.fixture(scope="module", autouse=True)
 def nobody_else(sandbox):
     """Let the clock's runs find and mend nothing of what is damaged here."""
-    with held(sandbox, "reconcile", "repair", "archive_scrub"):
+    with held(sandbox, "reconcile", "repair", "scrub"):
         yield
 
 
@@ -173,7 +173,7 @@ def test_a_replica_that_is_missing_or_cut_short_is_back_within_the_hour_by_the_c
     while minutes < 60:
         minutes += 5
         clock.ahead += dt.timedelta(minutes=5)
-        if minutes % 15 == 0:  # `reconcile`, each quarter of an hour
+        if minutes % 15 == 0:  # `reconcile_…`, each quarter of an hour
             reconcile_night(sources, night)
         if minutes % 15 == 10:  # `repair`, ten minutes after it
             finish_repairs(later, rows)

@@ -38,7 +38,7 @@ EXPOSURES = 6
 @pytest.fixture(scope="module", autouse=True)
 def nobody_else(sandbox):
     """Let the clock's runs see and mend nothing of what is planted here."""
-    with held(sandbox, "reconcile", "repair", "archive_scrub"):
+    with held(sandbox, "reconcile", "repair", "scrub"):
         yield
 
 

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.sandbox
 @pytest.fixture(scope="module", autouse=True)
 def nobody_else(sandbox):
     """Let the clock's runs read, find and mend nothing of what is damaged here."""
-    with held(sandbox, "reconcile", "repair", "archive_scrub"):
+    with held(sandbox, "reconcile", "repair", "scrub"):
         yield
 
 

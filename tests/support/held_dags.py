@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import rest
 from sandbox.layout import Layout
 from sandbox.night import Night
 from support.dag_runs import WITHIN_S, Runs
@@ -21,13 +22,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def held(sandbox, *dags):
-    """Hold DAGs when the runs that are going on have ended; without Airflow there is nothing to hold."""
+def held(sandbox, *files):
+    """Hold the DAGs of files, `repair` or `scrub`, when the runs that are going on have ended.
+
+    Without Airflow there is nothing to hold.
+    """
     if "airflow-scheduler" not in sandbox.running():
         yield
         return
     with contextlib.ExitStack() as before:
-        for dag in dags:
+        for dag in _dags_of(sandbox, files):
             runs = _runs(sandbox, dag)
             before.enter_context(_as_it_was(runs))
             _hold(runs)
@@ -43,8 +47,26 @@ def paused(sandbox, dag):
         yield
 
 
+def _dags_of(sandbox, files):
+    """Name the DAGs that files make, once Airflow has read them all."""
+    night = _night(sandbox)
+    end_s = time.monotonic() + WITHIN_S
+    while time.monotonic() < end_s:
+        api = f"{night.env['DBB_AIRFLOW_URL']}/api/v2/dags?limit=100"
+        dags = rest.call("GET", api, token=night.token())["dags"]
+        found = {dag["dag_id"]: Path(dag["fileloc"]).stem for dag in dags}
+        if set(files) <= set(found.values()):
+            return sorted(dag for dag, file in found.items() if file in files)
+        time.sleep(1)
+    pytest.fail(f"Airflow does not know {set(files) - set(found.values())}")
+
+
+def _night(sandbox):
+    return Night(Layout(root=ROOT, state=sandbox.state), print, "20250101")
+
+
 def _runs(sandbox, dag):
-    return Runs(Night(Layout(root=ROOT, state=sandbox.state), print, "20250101"), dag)
+    return Runs(_night(sandbox), dag)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ _ACTIONS = {
 
 _HEAD = """# What a reconciliation finds
 
-`dbb audit` and the DAG `reconcile` compare four records of every past night: the stores, Rucio, the Butler
+`dbb audit` and the DAGs `reconcile_<endpoint>` compare four records of every past night: the stores, Rucio, the Butler
 repositories and the ledger. They **report and never act**: the DAG `repair` acts, on what is confirmed and still seen
 ([why so](../adr/0014-repair-acts-on-what-three-scans-saw.md)). What one scan sees is *suspected*; a second one, at
 least ten minutes later, makes it *confirmed*; the first that no longer sees it makes it *closed*. What moved

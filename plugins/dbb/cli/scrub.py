@@ -14,7 +14,7 @@ from dbb.flows.scrubbing import Coverage, Readings, find_coverage, reread_copies
 HELP = "Show how old the readings of copies are; read the oldest again now."
 ACTIONS = {
     "status": "Show for each endpoint how old its oldest reading is, and what is overdue.",
-    "run": "Read the copies whose turn it is, as the DAG archive_scrub does.",
+    "run": "Read the copies whose turn it is, as the DAGs scrub_<endpoint> do.",
 }
 
 

@@ -12,7 +12,7 @@ from dbb.flows.expiry_views import Place
 from dbb.model.expiry import Item, Rule
 
 LASTS = dt.timedelta(hours=13)
-"""The DAG ``cache_expiry`` runs every six hours."""
+"""The DAGs ``expire_<endpoint>`` run every six hours."""
 
 Document = dict[str, Any]
 

@@ -16,7 +16,7 @@ from dbb.model.delivery import State
 SCHEMA = "dbb-now/1"
 HOUR = dt.timedelta(hours=1)
 SCRUB_EVERY_S = 2 * 3600
-"""The DAG ``archive_scrub`` runs every hour."""
+"""The DAGs ``scrub_<endpoint>`` run every hour."""
 
 
 class Pulse(StrEnum):

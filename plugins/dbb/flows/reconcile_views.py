@@ -64,7 +64,7 @@ class ButlerNights(Protocol):
 
 
 class KnownNight(NamedTuple):
-    """Name a night: when the first of its endpoints was last scanned, and its open findings."""
+    """Name a night: when an endpoint was last scanned in it, and the open findings there."""
 
     day_obs: int
     scanned_at: dt.datetime | None
@@ -131,8 +131,8 @@ class Findings(Protocol):
     ) -> list[Finding]:
         """List findings; of all endpoints where none is named."""
 
-    def nights(self, endpoints: int, before_day: int) -> list[KnownNight]:
-        """List the nights before one, with the time of the oldest scan among their endpoints."""
+    def nights(self, endpoint: str, before_day: int) -> list[KnownNight]:
+        """List the nights before one, with the time of an endpoint's last scan of each."""
 
     def fingerprints(self, units: Sequence[str]) -> dict[str, tuple[str, Fingerprint]]:
         """Read the manifests' identities and fingerprints of units."""

@@ -134,13 +134,15 @@ def _judge(night: Night, place: str, looks: _Looks, scan: Scan) -> None:
         scan.looked.add(Aspect.BUTLER)
 
 
-def choose_nights(sources: Sources, recent: int, rota: int) -> list[DayObs]:
-    """Choose the nights that are to be compared now; never one that is not over.
+def choose_nights(sources: Sources, endpoint: str, recent: int, rota: int) -> list[DayObs]:
+    """Choose the nights that are to be compared at an endpoint now; never one that is not over.
 
     Parameters
     ----------
     sources
         What is compared.
+    endpoint
+        Where.
     recent
         How many of the latest nights.
     rota
@@ -148,7 +150,7 @@ def choose_nights(sources: Sources, recent: int, rota: int) -> list[DayObs]:
         findings that are open come in any case, so that they are confirmed or closed.
     """
     first_open = current_nights(sources.backbone)[0]
-    nights = sources.findings.nights(len(sources.endpoints), first_open.value)
+    nights = sources.findings.nights(endpoint, first_open.value)
     latest = {night.day_obs for night in nights[-recent:]} if recent else set()
     chosen = latest | {night.day_obs for night in nights if night.open}
     rest = [night for night in nights if night.day_obs not in chosen]

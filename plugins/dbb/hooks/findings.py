@@ -86,9 +86,9 @@ class SqlFindings(LedgerHook):
             ]
         return found
 
-    def nights(self, endpoints: int, before_day: int) -> list[KnownNight]:
-        """List the nights before one, with the time of the oldest scan among their endpoints."""
-        rows = self._ledger.rows("finding/nights", endpoints=endpoints, before_day=before_day)
+    def nights(self, endpoint: str, before_day: int) -> list[KnownNight]:
+        """List the nights before one, with the time of an endpoint's last scan of each."""
+        rows = self._ledger.rows("finding/nights", endpoint=endpoint, before_day=before_day)
         return [
             KnownNight(
                 row.day_obs, None if row.scanned_at is None else to_time(row.scanned_at), row.open

@@ -1,4 +1,4 @@
-"""The steps of reconciliation: choose the nights, compare each at an endpoint, tell what is open."""
+"""The steps of reconciliation at an endpoint: choose the nights; compare them and tell what is open."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from dbb.flows.reconciling import choose_nights, reconcile_night
 from dbb.model.day_obs import DayObs
 from dbb.model.finding import FindingState
 from dbb.operators.backbone_operator import open_for_run
-from dbb.operators.chunks import MOST_CHUNKS
+from dbb.operators.chunks import as_airflow_maps, cut
 from dbb.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from dbb.flows.reconcile_views import Sources
+    from dbb.flows.reconcile_views import Scan, Sources
 
 log = logging.getLogger(__name__)
+
+NIGHTS_IN_A_TASK = 10
+"""A night of 3,250 exposures is compared at an endpoint in seconds; starting a task takes one."""
 
 
 def sources_for_run(context: Context) -> Sources:
@@ -37,6 +40,8 @@ class ChooseNights(BaseOperator):
 
     Parameters
     ----------
+    endpoint
+        Where.
     first_day, last_day
         Templates of the first and the last night; both empty for a choice.
     recent, rota
@@ -46,80 +51,89 @@ class ChooseNights(BaseOperator):
     template_fields: Sequence[str] = ("first_day", "last_day", "recent", "rota")
 
     def __init__(
-        self, *, first_day: str, last_day: str, recent: str, rota: str, **kwargs: Any
+        self,
+        *,
+        endpoint: str,
+        first_day: str,
+        last_day: str,
+        recent: str,
+        rota: str,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.endpoint = endpoint
         self.first_day = first_day
         self.last_day = last_day
         self.recent = recent
         self.rota = rota
 
-    def execute(self, context: Context) -> list[int]:
-        """Give the nights; with none, all later steps are skipped."""
+    def execute(self, context: Context) -> list[list[int]]:
+        """Give the nights in chunks; with none, all later steps are skipped."""
         first, last = self.first_day or self.last_day, self.last_day or self.first_day
         if first:
             nights = list(DayObs.range(DayObs.parse(first), DayObs.parse(last)))
         else:
             sources = sources_for_run(context)
-            nights = choose_nights(sources, int(self.recent), int(self.rota))
+            nights = choose_nights(sources, self.endpoint, int(self.recent), int(self.rota))
         log.info("action=choose-nights nights=%s", " ".join(map(str, nights)) or "none")
         if not nights:
             idle = self.get_flat_relative_ids(upstream=False)
             raise DownstreamTasksSkipped(tasks=sorted(idle))  # type: ignore[no-untyped-call]
-        return [night.value for night in nights[:MOST_CHUNKS]]
+        return as_airflow_maps(cut([night.value for night in nights], NIGHTS_IN_A_TASK))
 
 
-class ReconcileNight(BaseOperator):
-    """Compare one night at one endpoint, and record what was found.
+class ReconcileNights(BaseOperator):
+    """Compare nights at one endpoint, record what was found, and tell what is open there.
 
     Parameters
     ----------
-    day_obs
-        The night.
+    nights
+        The nights.
     endpoint
         Where.
     """
 
-    template_fields: Sequence[str] = ("day_obs",)
+    template_fields: Sequence[str] = ("nights",)
 
-    def __init__(self, *, day_obs: int | XComArg, endpoint: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs | {"map_index_template": "{{ task.day_obs }}"})
-        self.day_obs: int = cast(int, day_obs)  # a template until it runs
+    def __init__(self, *, nights: list[int] | XComArg, endpoint: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs | {"map_index_template": "{{ task.nights | join(' ') }}"})
+        self.nights: list[int] = cast(list[int], nights)  # a template until it runs
         self.endpoint = endpoint
 
     def execute(self, context: Context) -> dict[str, int]:
         """Give counts; a service that was silent fails the task when all else is recorded."""
-        night = DayObs.parse(self.day_obs)
-        (scan,) = reconcile_night(sources_for_run(context), night, [self.endpoint])
-        for seen in scan.sightings[:20]:
-            log.info(
-                "action=reconcile subject=%s discrepancy=%s policy=%s reason=%s",
-                seen.subject, seen.discrepancy, seen.discrepancy.truth, seen.discrepancy.reason,
-            )  # fmt: skip
-        if scan.silent:
-            raise scan.silent[0]
+        sources = sources_for_run(context)
+        scans: list[Scan] = []
+        for day_obs in self.nights:
+            scans += reconcile_night(sources, DayObs.parse(day_obs), [self.endpoint])
+            _tell_of_sightings(scans[-1])
+        still_open = _tell_of_findings(sources, self.endpoint)
+        if silent := [error for scan in scans for error in scan.silent]:
+            raise silent[0]
         return {
-            "units": scan.units,
-            "sightings": len(scan.sightings),
-            "unsettled": len(scan.unsettled),
+            "units": sum(scan.units for scan in scans),
+            "sightings": sum(len(scan.sightings) for scan in scans),
+            "unsettled": sum(len(scan.unsettled) for scan in scans),
+            **still_open,
         }
 
 
-class TellOfFindings(BaseOperator):
-    """Log how many findings are open, by kind; nothing fails because of them."""
+def _tell_of_sightings(scan: Scan) -> None:
+    for seen in scan.sightings[:20]:
+        log.info(
+            "action=reconcile subject=%s discrepancy=%s policy=%s reason=%s",
+            seen.subject, seen.discrepancy, seen.discrepancy.truth, seen.discrepancy.reason,
+        )  # fmt: skip
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Give the numbers of suspected and confirmed findings."""
-        found = sources_for_run(context).findings.find()
-        kinds = Counter(
-            (each.sighting.endpoint, each.sighting.discrepancy, each.state) for each in found
-        )
-        for (endpoint, discrepancy, state), number in kinds.most_common():
-            log.warning(
-                "action=tell-of-findings endpoint=%s discrepancy=%s state=%s number=%d",
-                endpoint, discrepancy, state, number,
-            )  # fmt: skip
-        states = Counter(each.state for each in found)
-        return {
-            str(state): states[state] for state in FindingState if state is not FindingState.CLOSED
-        }
+
+def _tell_of_findings(sources: Sources, endpoint: str) -> dict[str, int]:
+    """Log how many findings of all nights are open at an endpoint, by kind; nothing fails because of them."""
+    found = sources.findings.find(endpoints=[endpoint])
+    kinds = Counter((each.sighting.discrepancy, each.state) for each in found)
+    for (discrepancy, state), number in kinds.most_common():
+        log.warning(
+            "action=tell-of-findings endpoint=%s discrepancy=%s state=%s number=%d",
+            endpoint, discrepancy, state, number,
+        )  # fmt: skip
+    states = Counter(each.state for each in found)
+    return {str(state): states[state] for state in FindingState if state is not FindingState.CLOSED}

@@ -38,7 +38,7 @@ def test_a_dag_with_chunks_that_nobody_has_thought_of_is_an_error(dags):
 
 def test_the_clock_is_read_from_the_files(dags):
     assert dags["deliver_frdf"].clock == 288
-    assert dags["store_sweep"].clock == 1
+    assert dags["sweep_usdf"].clock == 1
     assert dags["maintenance"].clock == 0
     assert dags["raw_tonight"].rest_s == 45
     assert dags["maintenance"].rest_s is None

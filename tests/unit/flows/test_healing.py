@@ -339,7 +339,7 @@ def test_healing_killed_at_any_step_ends_the_same(case):
 @pytest.mark.parametrize("place", ["usdf", "frdf"])
 @pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "cut short"])
 def test_a_bad_replica_is_back_within_the_hour_by_the_schedules_of_the_dags(place, is_gone):
-    """`reconcile` at :05, :20, :35, :50 and `repair` ten minutes later; the damage comes just after a scan."""
+    """`reconcile_…` at :05, :20, :35, :50 and `repair` ten minutes later; the damage comes just after a scan."""
     world, unit = settled()
     before = copies(world)
     reconcile_night(open_sources(world), NIGHT)

@@ -370,7 +370,7 @@ def test_tonight_is_never_compared():
     world.clock.advance((NIGHT.end - world.clock.now()).total_seconds() + 1800)
     with pytest.raises(BadDayObs, match="not over"):
         reconcile_night(open_sources(world), NIGHT)
-    assert choose_nights(open_sources(world), 3, 3) == []
+    assert choose_nights(open_sources(world), "usdf", 3, 3) == []
 
 
 def test_recent_nights_those_with_findings_and_the_longest_unseen_are_chosen():
@@ -387,14 +387,33 @@ def test_recent_nights_those_with_findings_and_the_longest_unseen_are_chosen():
     world.stores["frdf"].put("raw/LSSTCam/20261003/stray", b"x")
     world.clock.advance(3600)
     reconcile_night(sources, DayObs(20261003))
-    chosen = choose_nights(sources, 1, 1)
+    chosen = choose_nights(sources, "frdf", 1, 1)
     assert chosen == [DayObs(20261002), DayObs(20261003), NIGHT]
     for night in chosen:
         reconcile_night(sources, night)
         world.clock.advance(60)
-    assert choose_nights(sources, 1, 1) == [DayObs(20261003), DayObs(20261004), NIGHT]
+    assert choose_nights(sources, "frdf", 1, 1) == [DayObs(20261003), DayObs(20261004), NIGHT]
     reconcile_night(sources, DayObs(20261004))
-    assert choose_nights(sources, 1, 1) == [DayObs(20261001), DayObs(20261003), NIGHT]
+    assert choose_nights(sources, "frdf", 1, 1) == [DayObs(20261001), DayObs(20261003), NIGHT]
+
+
+def test_what_one_endpoint_lacks_or_waits_for_is_no_turn_of_another():
+    world, unit = settled()
+    base = world.ledger.units([unit])[unit]
+    for day in (20261001, 20261002):
+        name, obs_id = f"LSSTCam/{day}/MC_O_{day}_000001", f"MC_O_{day}_000001"
+        row = dataclasses.replace(base, unit=name, day_obs=day, obs_id=obs_id, manifest_sha256="")
+        world.ledger.note_units([row])
+    sources = open_sources(world)
+    reconcile_night(sources, DayObs(20261001), ["usdf"])  # frdf's workers are away
+    assert choose_nights(sources, "usdf", 0, 1) == [DayObs(20261002)]
+    assert choose_nights(sources, "frdf", 0, 1) == [DayObs(20261001)]
+    world.clock.advance(3600)
+    world.stores["frdf"].put("raw/LSSTCam/20261002/stray", b"x")
+    world.clock.advance(3600)
+    reconcile_night(sources, DayObs(20261002), ["frdf"])
+    assert choose_nights(sources, "frdf", 0, 0) == [DayObs(20261002)]
+    assert choose_nights(sources, "usdf", 0, 0) == []
 
 
 def test_it_changes_nothing_but_its_findings():
