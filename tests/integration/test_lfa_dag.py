@@ -64,11 +64,16 @@ def runs(night):
 
 
 def is_quiet(night):
-    """Say whether the clock's last run is over, and its next one is a while away."""
-    known = [run["state"] for run in runs(night)]
-    now = dt.datetime.now(dt.UTC)
-    to_next_s = 600 - (now.minute % 10 * 60 + now.second)
-    return bool(known) and set(known) <= {"success", "failed"} and to_next_s > TO_THE_CLOCK_S
+    """Say whether the clock's last run has come and is over, and its next one is a while away."""
+    now, known = dt.datetime.now(dt.UTC), runs(night)
+    tick = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
+    has_come = any(
+        run["run_type"] == "scheduled" and dt.datetime.fromisoformat(run["run_after"]) >= tick
+        for run in known
+    )
+    to_next_s = 600 - (now - tick).total_seconds()
+    is_over = {run["state"] for run in known} <= {"success", "failed"}
+    return has_come and is_over and to_next_s > TO_THE_CLOCK_S
 
 
 def announce_new(night, annex):
