@@ -20,7 +20,7 @@ from support.canary_secrets import (
 )
 from support.dag_runs import Runs
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(1800)]
 
 PROFILE = "LSST_RESOURCES_S3_PROFILE_frdf_store"
 NIGHT, UNIT = "20261101", "MC_O_20261101_000001"
