@@ -49,7 +49,7 @@ from support.influx_server import running_influx
 from support.own_database import own_database
 from support.receivers import count_from
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG = "efd_etl"

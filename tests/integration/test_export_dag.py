@@ -19,7 +19,7 @@ from sandbox.night import Night
 from support.dag_runs import Runs
 from support.real_night import finished_night, store_folder
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
