@@ -113,8 +113,8 @@ def until_answers(url):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            return requests.get(url, timeout=1).ok
-        except requests.ConnectionError:
+            return requests.get(url, timeout=5).ok
+        except requests.RequestException:  # refused, or accepted a while before it is answered
             time.sleep(0.05)
     return False
 
