@@ -27,6 +27,16 @@ from support.fake_clock import FixedClock
 from support.held_dags import paused
 
 ROOT = Path(__file__).resolve().parents[2]
+STATE = ROOT / os.environ.get("DBB_SANDBOX_TEST_DIR", ".sandbox-test")
+SANDBOX_WITHIN_S = 1200
+"""How long a test of the sandbox may take that says nothing else: its start, and the wait for DAGs to be at rest, are the first one's."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests of the sandbox the time that a slow machine needs to start it."""
+    for item in items:
+        if item.get_closest_marker("sandbox") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SANDBOX_WITHIN_S))
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def _sandbox_process() -> Iterator[Callable[[str], RunningSandbox]]:
     Sessions share one state folder, so that a second one need not wait for a start; each holds a
     shared lock on it while it runs. A sandbox that someone started by hand is left running.
     """
-    sandbox = RunningSandbox(ROOT / os.environ.get("DBB_SANDBOX_TEST_DIR", ".sandbox-test"))
+    sandbox = RunningSandbox(STATE)
     sandbox.state.mkdir(exist_ok=True, mode=0o700)
     started_by_tests = sandbox.state / "started-by-tests"
     with (sandbox.state / "users").open("w") as users:
@@ -113,7 +123,10 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
     layout = Layout(ROOT, tmp_path_factory.mktemp("seaweedfs"))
     layout.make()
     layout.s3_file.write_text("FRDF\nCHILE\n")  # two buckets, each with a key of its own
-    server = SeaweedFs(layout, Allotted.load(layout.allotted_file))
+    # What the sandbox starts later has its ports already, and they look free.
+    of_sandbox = Allotted.load(Layout(ROOT, STATE).allotted_file).ports
+    taken = {f"sandbox_{name}": port for name, port in of_sandbox.items()}
+    server = SeaweedFs(layout, Allotted(layout.allotted_file, ports=taken))
     with warnings.catch_warnings():
         # The server outlives the call that starts it, and is ended by its process id.
         warnings.simplefilter("ignore", ResourceWarning)

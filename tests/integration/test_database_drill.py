@@ -20,7 +20,7 @@ from dbb.model.drill import DrillKind
 from dbb.wiring.base import SystemClock
 from support.database_cluster import NEEDED, Cluster
 
-pytestmark = [NEEDED, pytest.mark.timeout(300)]
+pytestmark = [NEEDED, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

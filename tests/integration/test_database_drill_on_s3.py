@@ -11,7 +11,7 @@ from dbb.hooks.database_drill import drill_database
 from dbb.hooks.pgbackrest import PgBackRest
 from support.database_cluster import NEEDED, Cluster
 
-pytestmark = [NEEDED, pytest.mark.timeout(300)]
+pytestmark = [NEEDED, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_queue_is_worked_off_in_order_and_within_the_limit(site, database, sou
 
 def test_what_waits_can_be_cancelled(site, database, source, plant):
     site.ok("PUT", "/ingest/config", database=database, ASYNC_PROC_LIMIT=1)
-    plant("slow", {"stage": "read"}, seconds=0.5)
+    plant("slow", {"stage": "read"}, seconds=3)  # all is asked for within it
     trans = site.begin(database)
     numbers = [site.submit(trans, source.url)["contrib"]["id"] for _ in range(3)]
     base = site.place(trans, CHUNKS[0])

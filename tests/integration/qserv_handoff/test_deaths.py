@@ -30,6 +30,7 @@ DEATHS = (
 """Calls of the handoff in its order: cutting, writing, loading, the answer to a commit, publishing."""
 
 
+@pytest.mark.timeout(1200)  # thirty processes, one after the other
 @pytest.mark.usefixtures("only_here")
 def test_killed_at_random_every_row_is_there_once(contract, tmp_path, request):
     """Kill the process before, within or after a call, and start it again, until it comes through.
