@@ -6,13 +6,13 @@ import dataclasses
 import json
 
 from dbb.flows.backbone import Backbone
-from dbb.flows.canary import CAMERA_CODE, INSTRUMENT, Cage, Canary, look_after, settle, tidy
+from dbb.flows.canary import CAMERA_CODE, Cage, Canary, look_after, settle, tidy
 from dbb.hooks.calibrations import SqlCalibrations
 from dbb.hooks.canary_rows import SqlCanaries
 from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger
-from dbb.model.exposure import Unit
+from dbb.model.exposure import CANARY_INSTRUMENT, Unit
 from dbb.model.kind import Kind
 from dbb.model.policy import Policy, PolicyBook, Selection
 from support.fake_images import fake_image
@@ -21,7 +21,7 @@ from support.tiny_camera import TINY
 from support.world import World
 
 CAMERA = dataclasses.replace(
-    TINY, name=INSTRUMENT, camera_code=CAMERA_CODE, detectors=TINY.detectors[1:2]
+    TINY, name=CANARY_INSTRUMENT, camera_code=CAMERA_CODE, detectors=TINY.detectors[1:2]
 )
 
 
@@ -66,10 +66,10 @@ class Aviary:
         return dataclasses.replace(
             world.backbone(schedule),
             policy=dataclasses.replace(
-                world.policy, instruments=(INSTRUMENT,), receivers=receivers
+                world.policy, instruments=(CANARY_INSTRUMENT,), receivers=receivers
             ),
             policies=PolicyBook(policies),
-            instruments={INSTRUMENT: CAMERA},
+            instruments={CANARY_INSTRUMENT: CAMERA},
             ledger=ledger,
             calibrations=SqlCalibrations(ledger),
             inbox=SqlInbox(ledger),
@@ -105,17 +105,21 @@ class Aviary:
             f"{place} {name}"
             for place, store in world.stores.items()
             for name in store.names
-            if INSTRUMENT in name
+            if CANARY_INSTRUMENT in name
         ]
         found += [
             f"{place} {url}"
             for place, repository in world.repositories.items()
             for url in repository.datasets.values()
-            if INSTRUMENT in url
+            if CANARY_INSTRUMENT in url
         ]
         catalog = world.catalog
-        found += [str(did) for did in (*catalog.files, *catalog.datasets) if INSTRUMENT in str(did)]
         found += [
-            str(rule.dataset) for rule in catalog._rules.values() if INSTRUMENT in str(rule.dataset)
+            str(did) for did in (*catalog.files, *catalog.datasets) if CANARY_INSTRUMENT in str(did)
+        ]
+        found += [
+            str(rule.dataset)
+            for rule in catalog._rules.values()
+            if CANARY_INSTRUMENT in str(rule.dataset)
         ]
         return found

@@ -27,14 +27,13 @@ from dbb.flows.publishing import publish_units
 from dbb.flows.registration import ask_for_copies, register_units
 from dbb.model.day_obs import DayObs
 from dbb.model.delivery import State
-from dbb.model.exposure import ObsId, Unit
+from dbb.model.exposure import CANARY_INSTRUMENT, ObsId, Unit
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.names import Did
 
 log = logging.getLogger(__name__)
 
-INSTRUMENT = "DBBCanary"
 CAMERA_CODE = "DC"
 DAY = DayObs(20170102)
 """A night in which nothing was observed."""
@@ -66,7 +65,7 @@ class Canary:
     @property
     def unit(self) -> Unit:
         """Name its exposure."""
-        return Unit(INSTRUMENT, ObsId(CAMERA_CODE, "O", DAY, (self.number - 1) % ROUND + 1))
+        return Unit(CANARY_INSTRUMENT, ObsId(CAMERA_CODE, "O", DAY, (self.number - 1) % ROUND + 1))
 
     @property
     def name(self) -> str:

@@ -24,7 +24,7 @@ from dbb.flows.refusing import refuse_unit
 from dbb.model import manifest as raw
 from dbb.model import parcel as parcels
 from dbb.model.delivery import State
-from dbb.model.exposure import ExposureFacts
+from dbb.model.exposure import CANARY_INSTRUMENT, ExposureFacts
 from dbb.model.kind import Kind
 from dbb.model.manifest import Manifest
 from dbb.model.parcel import Parcel
@@ -124,7 +124,9 @@ def _documents(
 
 
 def is_of_days(name: str, days: tuple[int, int]) -> bool:
-    """Say whether a stored file is of some nights, or of none that its name tells."""
+    """Say whether a stored file is of some nights, or of none that its name tells; a canary's is no data."""
+    if name.startswith(f"{Kind.RAW.scope}/{CANARY_INSTRUMENT}/"):
+        return False
     found = re.search(r"/(\d{8})/", name)
     return found is None or days[0] <= int(found[1]) <= days[1]
 

@@ -13,6 +13,8 @@ from dbb.model.names import SafeName
 
 _OBS_ID = re.compile(r"([A-Z]{2})_([A-Z])_(\d{8})_(\d{6})", re.ASCII)
 SEQ_NUM_LIMIT = 100_000
+CANARY_INSTRUMENT = "DBBCanary"
+"""The instrument of synthetic exposures that are sent to measure the way, and are no data."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

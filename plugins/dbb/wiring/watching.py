@@ -12,6 +12,7 @@ from dbb.hooks.engine import open_engine
 from dbb.hooks.inbox import SqlInbox
 from dbb.hooks.ledger import SqlLedger
 from dbb.model.alarm import Alarm
+from dbb.model.exposure import CANARY_INSTRUMENT
 from dbb.model.instrument import Instrument
 from dbb.model.kind import Kind
 from dbb.model.policy import Policy, PolicyBook, Selection
@@ -110,12 +111,12 @@ def open_meters(settings: Settings, actor: str) -> Meters:
 
 def open_cage(settings: Settings, actor: str) -> Cage:
     """Open what a canary needs: an instrument, policies and, for each look, a ledger of its own."""
-    from dbb.flows.canary import INSTRUMENT, Cage  # noqa: PLC0415 - the canary alone
+    from dbb.flows.canary import Cage  # noqa: PLC0415 - the canary alone
     from dbb.hooks.butler_canary import prepare_repository, read_dataset  # noqa: PLC0415
     from dbb.hooks.canary_camera import draw_exposure  # noqa: PLC0415 - the canary alone
     from dbb.hooks.instruments import CANARY, load_instrument  # noqa: PLC0415 - the canary alone
 
-    camera = load_instrument(INSTRUMENT, CANARY)
+    camera = load_instrument(CANARY_INSTRUMENT, CANARY)
     catalog = open_catalog(settings)
 
     def root(endpoint: str) -> str:

@@ -58,6 +58,15 @@ def drill(world, scratch, **options):
     return drill_endpoint(world.backbone(), scratch, PEERS, **options)
 
 
+def lay_canary(world, place):
+    """Lay down the manifest of a flying canary: a unit like any other, of an instrument of its own."""
+    name = stored_name(manifest(units_of(world)[0]))
+    data = world.stores[place].data(name).decode()
+    for old, new in (("LSSTCam", "DBBCanary"), ("MC_O", "DC_O"), (str(NIGHT), "20170102")):
+        name, data = name.replace(old, new), data.replace(old, new)
+    world.stores[place].put(name, data.encode())
+
+
 # -- what may be wiped -----------------------------------------------------------------------------
 
 
@@ -111,6 +120,15 @@ def test_everything_comes_back_with_its_bytes_and_datasets(world, scratch):
         assert scratch.store.data(name) == world.stores["usdf"].data(name)
     assert scratch.repository.datasets.keys() == world.repositories["usdf"].datasets.keys()
     check_passed(done)
+
+
+def test_a_canary_that_flies_meanwhile_is_no_data(world, scratch, spare):
+    for place in PEERS:
+        lay_canary(world, place)
+    done = drill(world, scratch)
+    assert (done.wrong, done.units) == ((), 4)
+    ledger = drill_ledger(world.backbone(), spare, PLACES)
+    assert (ledger.wrong, ledger.units) == ((), 4)
 
 
 def test_what_lay_there_from_the_last_drill_is_wiped_first(world, scratch):

@@ -32,6 +32,14 @@ def test_a_new_installation_has_nothing_to_practise_on(context, noted):
     assert noted == []
 
 
+def test_a_canary_that_flies_meanwhile_is_no_night(context, world, noted):
+    name = "raw/DBBCanary/20170102/DC_O_20170102_000001.manifest.json"
+    world.stores["usdf"].put(name, b"of no instrument that the ledger knows")
+    with pytest.raises(AirflowSkipException):
+        drill(context)
+    assert noted == []
+
+
 def test_a_ledger_that_knows_a_night_of_which_nothing_comes_back_is_a_failure(
     context, world, noted
 ):
