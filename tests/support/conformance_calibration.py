@@ -7,16 +7,20 @@ import datetime as dt
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lsst.daf.butler import Butler
+import pytest
+from lsst.daf.butler import Butler, DatasetType
 
 from dbb.errors import ValidityOverlap
+from dbb.hooks import butler_parcel
 from dbb.model.calibration import Certification, hash_of
 from dbb.model.day_obs import DayObs
 from dbb.model.digest import Digest
@@ -171,6 +175,25 @@ class CalibrationConformance:
         withheld = dataclasses.replace(parcels[1], certify=False)
         assert site.repository.ingest_parcels([withheld]) == {}
         assert site.repository.validities(COLLECTION) == left
+
+    def test_two_publishers_of_what_is_new_at_the_same_moment_both_succeed(
+        self, new_site: NewSite, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site = new_site()
+        parcels = [make_parcel(site, n, BEGIN + dt.timedelta(hours=n)) for n in (1, 2)]
+        register, before, waited = butler_parcel._dataset_types, threading.Barrier(2), set()
+
+        def at_once(butler: Butler, parcel: Parcel) -> dict[str, DatasetType]:
+            if parcel.unit not in waited:  # the first time
+                waited.add(parcel.unit)
+                before.wait(60)
+            return register(butler, parcel)
+
+        monkeypatch.setattr(butler_parcel, "_dataset_types", at_once)
+        with ThreadPoolExecutor(2) as publishers:
+            refused = publishers.map(lambda one: site.repository.ingest_parcels([one]), parcels)
+            assert list(refused) == [{}, {}]
+        assert len(site.repository.validities(COLLECTION)) == 2 * len(site.instrument.detectors)
 
     def test_an_observer_never_sees_a_mixture_also_when_the_publisher_is_killed(
         self, new_site: NewSite, tmp_path: Path

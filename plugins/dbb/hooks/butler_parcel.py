@@ -47,19 +47,26 @@ def ingest_parcels(butler: Butler, parcels: Sequence[LandedParcel]) -> dict[str,
     """
     refused: dict[str, Exception] = {}
     for landed in sorted(parcels, key=lambda each: each.parcel.unit):
-        unit = landed.parcel.unit
-        try:
-            _ingest(butler, landed)
-        except (IngestRefused, ValidityOverlap) as error:
-            refused[unit] = error
-        except (*REFUSALS, TypeError, AttributeError) as error:
-            if is_outage(error):
-                raise
-            if not _is_there(butler, landed):  # somebody else may have been quicker
-                refused[unit] = IngestRefused.for_bundle(unit, _first_line(error))
-    for unit, why in refused.items():
-        log.warning("action=refuse unit=%s reason=%s", unit, why)
+        # Somebody else may write the same at the same moment: what it has written, it has by then.
+        why = _attempt(butler, landed) and _attempt(butler, landed)
+        if why is not None:
+            refused[landed.parcel.unit] = why
+            log.warning("action=refuse unit=%s reason=%s", landed.parcel.unit, why)
     return refused
+
+
+def _attempt(butler: Butler, landed: LandedParcel) -> Exception | None:
+    """Ingest a parcel; give what speaks against it."""
+    try:
+        _ingest(butler, landed)
+    except (IngestRefused, ValidityOverlap) as error:
+        return error
+    except (*REFUSALS, TypeError, AttributeError) as error:
+        if is_outage(error):
+            raise
+        if not _is_there(butler, landed):
+            return IngestRefused.for_bundle(landed.parcel.unit, _first_line(error))
+    return None
 
 
 def _ingest(butler: Butler, landed: LandedParcel) -> None:
