@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dbb import secrecy
 
@@ -15,6 +16,10 @@ pytest.register_assert_rewrite(
     "support.conformance_pages",
     "support.conformance_store",
 )
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("dbb", deadline=None)
+settings.load_profile("dbb")
 
 
 def pytest_addoption(parser):

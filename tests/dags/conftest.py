@@ -24,7 +24,7 @@ def run_airflow_code(tmp_path_factory):
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
             cwd=home,
             env={
                 **kept,

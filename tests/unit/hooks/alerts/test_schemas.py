@@ -74,11 +74,12 @@ def test_a_number_that_the_registry_never_gave_is_of_no_schema(registry):
 def test_what_is_no_answer_stops_the_reading_and_sets_nothing_aside(
     world, registry, fault, monkeypatch
 ):
-    monkeypatch.setattr(client, "TIMEOUT_S", 0.2)
     world.stream.send(*map(packet, range(3)))
     registry.fault = fault
-    with pytest.raises(SchemaRegistryUnavailable):
-        world.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "TIMEOUT_S", 0.2)
+        with pytest.raises(SchemaRegistryUnavailable):
+            world.run()
     assert (world.held(), offsets(world)) == ([], {})
     registry.fault = ""
     assert world.run() == {"archived": 3}
