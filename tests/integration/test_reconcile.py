@@ -148,10 +148,15 @@ def test_what_is_planted_in_the_real_parts_is_named_and_nothing_else(
     lacks = next(each for each in told["findings"] if each["discrepancy"] == "butler-lacks")
     assert (lacks["evidence"]["number"], lacks["evidence"]["of"]) == (3, 205)
 
-    found = open_sources(Settings.load(environment=environment), backbone).findings
-    known = {each.day_obs: each for each in found.nights(5, night.next().value)}[night.value]
-    assert known.open == len(expected)
-    assert known.scanned_at is not None
+    sources = open_sources(Settings.load(environment=environment), backbone)
+    known = [
+        each
+        for place in sources.endpoints
+        for each in sources.findings.nights(place, night.next().value)
+        if each.day_obs == night.value
+    ]
+    assert sum(each.open for each in known) == len(expected)
+    assert all(each.scanned_at is not None for each in known)
 
     backbone.catalog.drop_rules(rules)
     (store_folder(environment, "usdf") / f"raw/LSSTCam/{night}/core.4711").unlink()

@@ -86,6 +86,7 @@
         ├── UnknownItem             unknown-item
         ├── DecisionImpossible      decision-impossible
         ├── PolicyUnreadable        policy-unreadable
+        ├── PoliciesNotApplied      policies-not-applied
         ├── UnknownEndpoint         unknown-endpoint
         ├── ForbiddenTransition     forbidden-transition
         ├── SchemaOutOfDate         schema-out-of-date

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Self
 
@@ -47,6 +47,19 @@ class UnknownItem(Misconfigured):
     def for_name(cls, kind: str, name: str) -> Self:
         """Name the kind of item and the item."""
         return cls(f"The ledger knows no {kind} {name[:80]!a}.")
+
+
+class PoliciesNotApplied(Misconfigured):
+    """Report policies that say something else than Rucio was told."""
+
+    code = "policies-not-applied"
+    next_action = "`dbb policy plan` shows all of it, `dbb policy apply` does it."
+
+    @classmethod
+    def for_changes(cls, changes: Sequence[str]) -> Self:
+        """Name the first changes."""
+        more = f" and {len(changes) - 3:,} more" if len(changes) > 3 else ""
+        return cls(f"Changes of the policies wait to be applied: {', '.join(changes[:3])}{more}.")
 
 
 class DecisionImpossible(Misconfigured):

@@ -288,8 +288,9 @@ class ProductionOutage(OverBudget):
 
     @classmethod
     def for_archive(cls, archive: str, units: int, hours: int) -> Self:
-        """Name the archive, how many exposures wait, and for how many hours nothing was published."""
-        return cls(f"Nothing was published for {hours} h, and {units:,} exposures wait.", archive)
+        """Name the archive, how many exposures wait, and for how many hours production has been out."""
+        number = "1 exposure waits" if units == 1 else f"{units:,} exposures wait"
+        return cls(f"Nothing, or too little, was published for {hours} h, and {number}.", archive)
 
 
 class CalibrationLate(OverBudget):

@@ -15,12 +15,16 @@ from dbb.errors import (
     EfdValuesLate,
     ExposuresLate,
     FilesLate,
+    PoliciesNotApplied,
     ProductionOutage,
 )
 from dbb.flows.backbone import Backbone
 from dbb.flows.buffers import BufferRows, Level, measure_buffers
 from dbb.flows.calibration_budget import ALERT_S
 from dbb.flows.canary import CanaryRows, overdue
+from dbb.flows.outage_history import SHORTEST
+from dbb.flows.outages import OutageRows, account_outages
+from dbb.flows.policy_plan import Infrastructure, plan_infrastructure
 from dbb.model.alarm import Alarm
 from dbb.model.day_obs import DayObs
 from dbb.model.endpoint import Endpoint
@@ -30,6 +34,7 @@ L1_PUBLIC_T_H = 24  # L1PublicT, DMS-DBB-REQ-0025
 LATE_AFTER_H = 20
 """An alarm that comes when the time is over is of no use."""
 OUTAGE_AFTER_H = 12  # half of productionMaxDowntime, DMS-DBB-REQ-0001
+OUTAGE_LOOK_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,13 @@ class Late:
 
 
 class LateRows(Protocol):
-    """Know from the ledger what waits, and when anything was published."""
+    """Know from the ledger what waits."""
 
     def late(self, source: str, before: dt.datetime) -> list[Late]:
         """By endpoint, what is not there although its last file came before a time."""
 
     def late_files(self, before: dt.datetime) -> list[Late]:
         """By endpoint, which permanent files and objects of the annex wait since before a time."""
-
-    def last_published(self, endpoint: str) -> dt.datetime | None:
-        """Say when an endpoint last published anything."""
 
 
 class Published(Protocol):
@@ -120,22 +122,36 @@ def find_late_values(
     return found
 
 
-def find_outage(backbone: Backbone, rows: LateRows) -> list[Alarm]:
-    """Find out whether nothing was published for twelve hours although exposures wait."""
-    policy = backbone.policy
-    limit = backbone.clock.now() - dt.timedelta(hours=OUTAGE_AFTER_H)
-    waiting = [
-        each
-        for each in rows.late(policy.source, limit)
-        if each.endpoint in (policy.source, policy.archive)
-    ]
-    last = rows.last_published(policy.archive)
-    if not waiting or (last is not None and last > limit):
+def find_unapplied_policies(
+    backbone: Backbone, endpoints: Mapping[str, Endpoint], rucio: Infrastructure
+) -> list[Alarm]:
+    """Find out whether the policies' documents say what nobody has applied: what is kept already stays where it is."""
+    lines = plan_infrastructure(backbone, endpoints, rucio)
+    if not lines:
         return []
-    since = last or min(each.since_at for each in waiting)
-    units = sum(each.units for each in waiting)
+    told = [f"{line.action} {line.subject}" for line in lines]
+    return [Alarm.of(PoliciesNotApplied.for_changes(told), "changed", backbone.clock.now())]
+
+
+def find_outage(backbone: Backbone, rows: LateRows, outages: OutageRows) -> list[Alarm]:
+    """Find out whether production has been out for twelve hours, by the account that the page shows.
+
+    A publication or two do not end it: it is back when it has gone on for an hour, or nothing of then waits.
+    """
+    policy, now = backbone.policy, backbone.clock.now()
+    newest = next(iter(account_outages(backbone, outages, OUTAGE_LOOK_DAYS).outages), None)
+    if newest is None or newest.until - newest.begun_at < dt.timedelta(hours=OUTAGE_AFTER_H):
+        return []
+    waits = outages.waits_since(policy.source, policy.archive)
+    if waits is None or waits > newest.until or now - newest.until >= SHORTEST:
+        return []
+    units = sum(
+        each.units
+        for each in rows.late(policy.source, now)
+        if each.endpoint in (policy.source, policy.archive)
+    )
     error = ProductionOutage.for_archive(policy.archive, units, OUTAGE_AFTER_H)
-    return [Alarm.of(error, policy.archive, since)]
+    return [Alarm.of(error, policy.archive, newest.begun_at)]
 
 
 def find_buffers(

@@ -83,11 +83,6 @@ class SqlAlarms(LedgerHook):
             for row in rows
         ]
 
-    def last_published(self, endpoint: str) -> dt.datetime | None:
-        """Say when an endpoint last published anything."""
-        (row,) = self._ledger.rows("alarm/last_published", endpoint=endpoint)
-        return None if row.at is None else to_time(row.at)
-
 
 def _alarm(row: Any) -> Alarm:
     return Alarm(

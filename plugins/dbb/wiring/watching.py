@@ -18,10 +18,11 @@ from dbb.model.kind import Kind
 from dbb.model.policy import Policy, PolicyBook, Selection
 from dbb.settings import Settings
 from dbb.wiring.alerts import open_alert_rows, retention_of
-from dbb.wiring.backbone import open_backbone, open_catalog
+from dbb.wiring.backbone import open_backbone, open_catalog, open_policies
 from dbb.wiring.base import SystemClock, open_ledger
 from dbb.wiring.efd import open_efd_values, open_hashes
 from dbb.wiring.keeping import open_keeping
+from dbb.wiring.pages import open_outages
 
 if TYPE_CHECKING:
     from dbb.flows.alarming import Check, Watch
@@ -62,12 +63,15 @@ def open_watch(settings: Settings, actor: str) -> Watch:
     endpoints = settings.endpoints.values()
     checks: dict[str, Check] = {
         "late": lambda: find.find_late(backbone, rows),
-        "outage": lambda: find.find_outage(backbone, rows),
+        "outage": lambda: find.find_outage(backbone, rows, open_outages(backbone)),
         "buffer": lambda: find.find_buffers(backbone, keeping, endpoints),
         "calibration": lambda: find.find_late_calibrations(backbone),
         "canary": lambda: find.find_stuck_canary(backbone, canaries),
         "decision": lambda: find.find_decisions(backbone),
         "files": lambda: find.find_late_files(backbone, rows),
+        "policies": lambda: find.find_unapplied_policies(
+            backbone, settings.endpoints, open_policies(settings)
+        ),
     }
     if settings.values_at:
         published = open_hashes(settings, actor)

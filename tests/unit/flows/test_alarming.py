@@ -8,13 +8,21 @@ from dbb.errors import AlarmNotSent, BufferNearlyFull, EfdUnavailable
 from dbb.flows import alarm_checks as find
 from dbb.flows.alarming import Watch, look
 from dbb.flows.arrivals import receive_arrivals
+from dbb.flows.gating import apply_gate
+from dbb.flows.landing import land_units
+from dbb.flows.policy_apply import apply_policies
+from dbb.flows.policy_plan import plan_policies
+from dbb.flows.publishing import publish_units
+from dbb.flows.registration import register_units
 from dbb.hooks.alarms import SqlAlarms
 from dbb.hooks.canary_rows import SqlCanaries
 from dbb.hooks.keeping import SqlKeeping
+from dbb.hooks.outages import SqlOutages
 from dbb.model.alarm import Alarm
 from dbb.model.calibration import CalibrationGroup, CalibrationKind
 from dbb.model.endpoint import Endpoint, Role
 from support.fake_clock import FixedClock
+from support.fake_infrastructure import MemoryInfrastructure
 from support.faults import Killed, Schedule, every_crash, faulty
 from support.tiny_camera import take_exposure
 from support.world import NIGHT, World, run_night
@@ -178,18 +186,74 @@ def test_an_exposure_that_lacks_at_an_endpoint_is_late_after_twenty_hours(world,
     world.clock.advance(2 * 3600)
     (alarm,) = find.find_late(world.backbone(), rows)
     assert (alarm.code, alarm.where, alarm.link) == ("exposures-late", "frdf", "night/20261121")
-    assert find.find_outage(world.backbone(), rows) == []
+    assert find_outage(world) == []
+
+
+def find_outage(world):
+    return find.find_outage(world.backbone(), SqlAlarms(world.ledger), SqlOutages(world.ledger))
 
 
 def test_exposures_that_nobody_takes_up_are_an_outage_after_twelve_hours(world):
-    rows = SqlAlarms(world.ledger)
     receive_arrivals(world.backbone(), NIGHT)
     world.clock.advance(11 * 3600)
-    assert find.find_outage(world.backbone(), rows) == []
+    assert find_outage(world) == []
     world.clock.advance(2 * 3600)
-    (alarm,) = find.find_outage(world.backbone(), rows)
+    (alarm,) = find_outage(world)
     assert (alarm.code, alarm.where) == ("production-outage", "usdf")
-    assert "1 exposures wait" in alarm.what or "1 exposure" in alarm.what
+    assert "1 exposure waits" in alarm.what
+
+
+def test_one_publication_in_the_middle_of_an_outage_ends_no_alarm(world):
+    backbone = world.backbone()
+    take_exposure(world.summit, 2)
+    world.settle()
+    units = receive_arrivals(backbone, NIGHT).work
+    begun_at = world.clock.now()
+    world.clock.advance(13 * 3600)
+    (alarm,) = find_outage(world)
+    publish(backbone, units[:1])
+    world.clock.advance(1800)
+    (later,) = find_outage(world)
+    assert later.since_at == alarm.since_at <= begun_at
+    assert later.cause == alarm.cause
+    world.clock.advance(3600)
+    assert [each.cause for each in find_outage(world)] == [alarm.cause]
+    run_night(world)
+    assert find_outage(world) == []
+
+
+def test_production_that_has_gone_on_for_an_hour_ends_the_alarm_although_one_waits_on(world):
+    backbone = world.backbone()
+    for number in (2, 3, 4):
+        take_exposure(world.summit, number)
+    world.settle()
+    units = receive_arrivals(backbone, NIGHT).work
+    world.clock.advance(13 * 3600)
+    for unit in units[:3]:
+        assert len(find_outage(world)) == 1
+        publish(backbone, [unit])
+        world.clock.advance(1500)
+    assert find_outage(world) == []
+
+
+def publish(backbone, units):
+    land_units(backbone, units)
+    apply_gate(backbone, units, {})
+    register_units(backbone, units)
+    publish_units(backbone, units, "usdf")
+
+
+def test_policies_that_nobody_has_applied_are_an_alarm_until_somebody_does(world):
+    backbone, rucio = world.backbone(), MemoryInfrastructure(world.catalog)
+    (alarm,) = find.find_unapplied_policies(backbone, {}, rucio)
+    assert alarm.code == "policies-not-applied"
+    assert "add subscription dbb-" in alarm.what
+    plan = plan_policies(backbone, {}, rucio)
+    apply_policies(backbone, {}, rucio, plan.sha256)
+    assert find.find_unapplied_policies(backbone, {}, rucio) == []
+    rucio.end_subscription(next(iter(rucio.subscriptions())))  # by hand
+    (again,) = find.find_unapplied_policies(backbone, {}, rucio)
+    assert again.cause == alarm.cause
 
 
 def test_refusals_raise_one_for_a_night_and_code(world):
@@ -218,7 +282,7 @@ def test_a_night_that_is_done_is_never_late(world):
     run_night(world)
     world.clock.advance(400 * 3600)
     assert find.find_late(world.backbone(), SqlAlarms(world.ledger)) == []
-    assert find.find_outage(world.backbone(), SqlAlarms(world.ledger)) == []
+    assert find_outage(world) == []
 
 
 def test_buffers_raise_one_by_level(world):
