@@ -107,7 +107,7 @@ COMMANDS: dict[str, ModuleType] = {
 WATCHED = {
     "night", "nights", "now", "lag", "replicas", "exposure", "where", "alarms list", "buffers", "budget",
     "canary status", "catchup status", "maintenance status", "scrub status", "qserv status", "calibration show", "efd status",
-    "quarantine list",
+    "quarantine list", "outages",
 }  # fmt: skip
 """What only looks, and may be looked at again and again."""
 WATCH_S = 10
