@@ -29,6 +29,7 @@ from support.tiny_camera import TINY, take_exposure
 from support.world import NIGHT, World
 
 CAMPAIGN = "2026B"
+COLLECTION = f"LSSTCam/calib/daily/{CAMPAIGN}"
 
 
 class _Inspector(MemoryInspector):
@@ -159,3 +160,12 @@ class CalibrationWorld(World):
         for unit in units:
             settle(backbone, unit)
         return units
+
+
+def ranges(world, place, kind="bias"):
+    found = world.repositories[place].validities(COLLECTION)
+    return [each for each in found if each.dataset_type == kind]
+
+
+def products(world, unit):
+    return {each.dataset_id for each in world.calibrations.products(unit)}
