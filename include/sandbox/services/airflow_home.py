@@ -77,7 +77,6 @@ class AirflowHome(Service):
             "DBB_AIRFLOW_PAUSED_AT_CREATION": "False",
             "DBB_AIRFLOW_PLUGINS_FOLDER": str(root / "plugins"),
             "DBB_AIRFLOW_PORT": str(self.allotted.port("airflow_api")),
-            "DBB_AIRFLOW_REFRESH_S": "5",
             "DBB_AIRFLOW_RETRY_DELAY_S": "5",
             **self._secrets_backend(),
             "DBB_AIRFLOW_SECRETS_DIR": str(self.home / "secrets"),
