@@ -99,6 +99,7 @@ def test_what_waits_moves_and_is_there_is_counted(ledger):
     assert views.last_moved("frdf", State.ARRIVED) is not None
     assert views.last_moved("frdf", State.LOST) is None
     assert views.last_scrub("frdf") is None
+    assert views.last_compared("frdf") is None
     (lag,) = ledger.lags(20261121, 20261121, ["frdf"], dt.timedelta(hours=24))
     assert (lag.published, lag.open, lag.p50_s, lag.oldest_open) == (0, 2, None, NOW)
     assert views.copies() == {0: 2}

@@ -17,6 +17,8 @@ SCHEMA = "dbb-now/1"
 HOUR = dt.timedelta(hours=1)
 SCRUB_EVERY_S = 2 * 3600
 """The DAGs ``scrub_<endpoint>`` run every hour."""
+COMPARE_EVERY_S = 3600
+"""The DAGs ``reconcile_<endpoint>`` run every quarter of an hour."""
 
 
 class Pulse(StrEnum):
@@ -96,6 +98,9 @@ class NowRows(Protocol):
 
     def last_scrub(self, endpoint: str) -> dt.datetime | None:
         """Tell when reading again last ended at an endpoint."""
+
+    def last_compared(self, endpoint: str) -> dt.datetime | None:
+        """Tell when a night was last compared at an endpoint."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,10 @@ def now_report(backbone: Backbone, rows: NowRows, canaries: CanaryRows) -> NowRe
             *(
                 Heartbeat(f"reading again at {name}", rows.last_scrub(name), SCRUB_EVERY_S)
                 for name in policy.publishers
+            ),
+            *(
+                Heartbeat(f"comparing at {name}", rows.last_compared(name), COMPARE_EVERY_S)
+                for name in (policy.source, *policy.publishers)
             ),
         ),
         canary=canary,

@@ -39,6 +39,11 @@ class SqlViews(LedgerHook):
         (row,) = self._ledger.rows("page/last_scrub", endpoint=endpoint)
         return _time(row.ended)
 
+    def last_compared(self, endpoint: str) -> dt.datetime | None:
+        """Tell when a night was last compared at an endpoint."""
+        (row,) = self._ledger.rows("page/last_compared", endpoint=endpoint)
+        return _time(row.compared)
+
     def copies(self) -> dict[int, int]:
         """Count raw units by how many good copies they have."""
         return {int(row.copies): int(row.units) for row in self._ledger.rows("page/copies")}
