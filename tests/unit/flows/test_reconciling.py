@@ -1,56 +1,24 @@
 """The reconciler: each case of the table, and what must never be a finding."""
 
-import dataclasses
-import uuid
 from pathlib import Path
 
 import pytest
 
-from dbb.digests import digest_bytes
-from dbb.errors import BadDayObs, CatalogUnavailable, StoreUnavailable, UnknownEndpoint
-from dbb.flows.copies import look_for_copies
-from dbb.flows.gating import apply_gate
+from dbb.errors import CatalogUnavailable, StoreUnavailable, UnknownEndpoint
 from dbb.flows.manifests import read_manifest
-from dbb.flows.parcels import arrive
-from dbb.flows.publishing import publish_units
 from dbb.flows.reconcile_views import CONFIRM_AFTER
-from dbb.flows.reconciling import choose_nights, reconcile_night
-from dbb.flows.registration import register_units
-from dbb.model.day_obs import DayObs
-from dbb.model.delivery import State
+from dbb.flows.reconciling import reconcile_night
 from dbb.model.finding import Aspect, Discrepancy, FindingState
 from dbb.model.fingerprint import Fingerprint, fingerprint_of
-from dbb.model.kind import Kind
-from dbb.model.lfn import escape_name
-from dbb.model.names import SafeName
-from dbb.model.parcel import Parcel, ParcelFile
 from support.discrepancies import CASES
 from support.fake_nights import open_sources
 from support.faults import Killed, Schedule
 from support.reconcile_page import render
+from support.reconciled import DAY_S, scan, settled
 from support.staged_units import bring
 from support.world import NIGHT, World
 
-DAY_S = 24 * 3600
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def settled(stage="done"):
-    """A world in which a night is over: three exposures done, a fourth as far as a stage."""
-    world = World()
-    world.sky.touched["MC_O_20261121_000001"] = frozenset({"uk"})
-    bring(world, range(1, 4))
-    (unit,) = bring(world, range(4, 5), stage)
-    world.clock.advance(DAY_S)
-    return world, unit
-
-
-def scan(world, sources=None):
-    scans = reconcile_night(sources or open_sources(world), NIGHT)
-    assert all(not each.silent for each in scans)
-    return {
-        (seen.endpoint, seen.discrepancy, seen.subject) for each in scans for seen in each.sightings
-    }
 
 
 def states(world, **options):
@@ -246,174 +214,7 @@ def test_no_manifest_of_an_exposure_that_is_well_is_read():
     assert "MemoryButlerNights.datasets" not in probe.seen
 
 
-# -- parcels ---------------------------------------------------------------------------------------
-
-PRODUCT = "products/20261121/coadds-1"
-LFA = "lfa/20261121/objects-1"
-KEYS = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"coadd {number}")) for number in range(3)]
-
-
-def _digest(data):
-    return digest_bytes(data)
-
-
-def parcels():
-    """A world in which a product and an object of the annex are published where they are wanted."""
-    world = World()
-    backbone = world.backbone()
-    product = Parcel(
-        PRODUCT,
-        Kind.PRODUCT,
-        "LSSTCam",
-        "",
-        20261121,
-        tuple(
-            ParcelFile(
-                SafeName(f"20261121/coadds-1/{number}.fits"),
-                _digest(b"coadd %d" % number),
-                ({"id": key, "dataset_type": "coadd", "run": "u/x", "data_id": {}},),
-                "lsst.daf.butler.formatters.file.FileFormatter",
-            )
-            for number, key in enumerate(KEYS)
-        ),
-        {"coadd": {"dimensions": [], "storage_class": "X", "is_calibration": False}},
-    )
-    annex = Parcel(
-        LFA, Kind.LFA, "", "", 20261121,
-        (ParcelFile(escape_name("GCS/cam:1/2026/11/21/a:b.yaml"), _digest(b"object")),),
-    )  # fmt: skip
-    for number in range(3):
-        world.stores["usdf"].put(f"products/20261121/coadds-1/{number}.fits", b"coadd %d" % number)
-    world.stores["usdf"].put("lfa/GCS/cam:1/2026/11/21/a:b.yaml", b"object")
-    for parcel in (product, annex):
-        name = f"{parcel.scope}/{parcel.name.manifest_name}"
-        world.stores["usdf"].put(name, parcel.data)
-        world.ledger.seal_parcel(parcel)
-        arrive(backbone, parcel.unit)
-    units = [PRODUCT, LFA]
-    apply_gate(backbone, units, {})
-    register_units(backbone, units)
-    publish_units(backbone, units, "usdf")
-    world.catalog.run_daemons()
-    for endpoint in ("frdf", "chile"):
-        publish_units(backbone, look_for_copies(backbone, endpoint).work, endpoint)
-    assert world.state(PRODUCT, "chile") is State.PUBLISHED
-    assert world.state(LFA, "frdf") is State.PUBLISHED
-    world.clock.advance(DAY_S)
-    return world
-
-
-def test_parcels_that_are_well_give_nothing():
-    assert scan(parcels()) == set()
-
-
-@pytest.mark.parametrize(
-    ("damage", "expected"),
-    [
-        (
-            lambda w: w.stores["chile"].delete(["products/20261121/coadds-1/1.fits"]),
-            {("chile", "file-gone", PRODUCT)},
-        ),
-        (
-            lambda w: w.stores["frdf"].delete(["lfa/GCS/cam:1/2026/11/21/a:b.yaml"]),
-            {("frdf", "file-gone", LFA)},
-        ),
-        (
-            lambda w: w.stores["frdf"].put("products/20261121/coadds-1/2.fits", b"short"),
-            {("frdf", "file-size", PRODUCT)},
-        ),
-        (
-            lambda w: w.stores["chile"].put("products/20261121/coadds-1/x.fits", b"?"),
-            {("chile", "file-dark", "products/20261121/coadds-1/x.fits")},
-        ),
-        (
-            lambda w: w.repositories["chile"].datasets.pop(KEYS[1]),
-            {("chile", "butler-lacks", PRODUCT)},
-        ),
-        (
-            lambda w: w.repositories["ukdf"].datasets.update({KEYS[0]: "memory://ukdf/x#0"}),
-            {("ukdf", "butler-unpublished", PRODUCT)},
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_parcel_is_named(damage, expected):
-    world = parcels()
-    damage(world)
-    world.clock.advance(3600)
-    assert scan(world) == expected
-
-
-def test_a_parcel_whose_manifest_is_damaged_everywhere_is_named_and_nothing_of_it_is_dark():
-    world = parcels()
-    name = "products/20261121/coadds-1/coadds-1.parcel.json"
-    for endpoint in ("usdf", "frdf", "chile"):
-        world.stores[endpoint].put(name, b"{}")
-    world.clock.advance(3600)
-    places = ("usdf", "frdf", "chile")
-    assert scan(world) == {(place, "manifest-unreadable", PRODUCT) for place in places}
-
-
-def test_a_parcel_whose_manifest_is_damaged_at_the_archive_is_read_at_the_endpoint():
-    world = parcels()
-    world.stores["usdf"].put("products/20261121/coadds-1/coadds-1.parcel.json", b"{}")
-    world.clock.advance(3600)
-    assert scan(world) == {("usdf", "file-size", PRODUCT)}
-
-
-# -- which nights ----------------------------------------------------------------------------------
-
-
-def test_tonight_is_never_compared():
-    world = World()
-    with pytest.raises(BadDayObs, match="not over"):
-        reconcile_night(open_sources(world), NIGHT)
-    world.clock.advance((NIGHT.end - world.clock.now()).total_seconds() + 1800)
-    with pytest.raises(BadDayObs, match="not over"):
-        reconcile_night(open_sources(world), NIGHT)
-    assert choose_nights(open_sources(world), "usdf", 3, 3) == []
-
-
-def test_recent_nights_those_with_findings_and_the_longest_unseen_are_chosen():
-    world, unit = settled()
-    base = world.ledger.units([unit])[unit]
-    nights = [20261001, 20261002, 20261003, 20261004]
-    for day in nights:
-        name = f"LSSTCam/{day}/MC_O_{day}_000001"
-        obs_id = f"MC_O_{day}_000001"
-        row = dataclasses.replace(base, unit=name, day_obs=day, obs_id=obs_id, manifest_sha256="")
-        world.ledger.note_units([row])
-    sources = open_sources(world)
-    reconcile_night(sources, DayObs(20261001))
-    world.stores["frdf"].put("raw/LSSTCam/20261003/stray", b"x")
-    world.clock.advance(3600)
-    reconcile_night(sources, DayObs(20261003))
-    chosen = choose_nights(sources, "frdf", 1, 1)
-    assert chosen == [DayObs(20261002), DayObs(20261003), NIGHT]
-    for night in chosen:
-        reconcile_night(sources, night)
-        world.clock.advance(60)
-    assert choose_nights(sources, "frdf", 1, 1) == [DayObs(20261003), DayObs(20261004), NIGHT]
-    reconcile_night(sources, DayObs(20261004))
-    assert choose_nights(sources, "frdf", 1, 1) == [DayObs(20261001), DayObs(20261003), NIGHT]
-
-
-def test_what_one_endpoint_lacks_or_waits_for_is_no_turn_of_another():
-    world, unit = settled()
-    base = world.ledger.units([unit])[unit]
-    for day in (20261001, 20261002):
-        name, obs_id = f"LSSTCam/{day}/MC_O_{day}_000001", f"MC_O_{day}_000001"
-        row = dataclasses.replace(base, unit=name, day_obs=day, obs_id=obs_id, manifest_sha256="")
-        world.ledger.note_units([row])
-    sources = open_sources(world)
-    reconcile_night(sources, DayObs(20261001), ["usdf"])  # frdf's workers are away
-    assert choose_nights(sources, "usdf", 0, 1) == [DayObs(20261002)]
-    assert choose_nights(sources, "frdf", 0, 1) == [DayObs(20261001)]
-    world.clock.advance(3600)
-    world.stores["frdf"].put("raw/LSSTCam/20261002/stray", b"x")
-    world.clock.advance(3600)
-    reconcile_night(sources, DayObs(20261002), ["frdf"])
-    assert choose_nights(sources, "frdf", 0, 0) == [DayObs(20261002)]
-    assert choose_nights(sources, "usdf", 0, 0) == []
+# -- nothing is repaired -----------------------------------------------------------------------------
 
 
 def test_it_changes_nothing_but_its_findings():
